@@ -1,0 +1,1 @@
+//! What the tests of every crate share: real PostgreSQL servers, a breaking proxy, waiting.
