@@ -1,0 +1,3 @@
+//! The `hello-you` program.
+
+fn main() {}
