@@ -1,4 +1,7 @@
 //! The greeting service: who you are and when your birthday is.
 
+pub mod cli;
+pub mod commands;
+pub mod config;
 pub mod domain;
 pub mod store;
