@@ -4,4 +4,6 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod domain;
+pub mod http;
 pub mod store;
+pub mod telemetry;
