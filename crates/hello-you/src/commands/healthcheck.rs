@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 
 use crate::config::{HealthcheckConfig, HttpUrl};
 
-/// The whole check, name resolution included: less than the 5 s after which ECS and Docker give up by default or soon.
+/// The whole check, name resolution included: short, so that it ends by itself before whoever runs it gives up.
 const DEADLINE: Duration = Duration::from_secs(3);
 /// More than the first line of any answer.
 const MAX_STATUS_LINE_BYTES: usize = 1024;
