@@ -1,6 +1,6 @@
 //! The command line of the real program: help, exit codes, messages, and no secret in any of them.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
 #[path = "support/golden.rs"]
 mod golden;

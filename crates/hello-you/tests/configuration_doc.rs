@@ -1,6 +1,6 @@
 //! `docs/CONFIGURATION.md` is what the table of settings renders.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
 #[path = "support/golden.rs"]
 mod golden;

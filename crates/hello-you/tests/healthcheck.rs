@@ -1,6 +1,6 @@
 //! `healthcheck` against real listeners that answer in every way a service can.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
