@@ -42,6 +42,9 @@ impl ServerCert {
 
 impl TestCa {
     /// Makes a key and a root certificate.
+    ///
+    /// # Panics
+    /// When the system has no randomness.
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -61,7 +64,7 @@ impl TestCa {
     /// Issues a server certificate for DNS names and IP addresses (as text).
     ///
     /// # Panics
-    /// When a name is not ASCII.
+    /// When a name is not ASCII, or the system has no randomness.
     pub fn issue(&self, names: &[&str]) -> ServerCert {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).expect("names of a server are ASCII");

@@ -26,6 +26,7 @@ pub enum Poll<T> {
 
 impl<T> Poll<T> {
     /// `NotYet` with a status made from anything that can be displayed.
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass temporaries and numbers")]
     pub fn not_yet(status: impl ToString) -> Self {
         Self::NotYet { status: status.to_string() }
     }

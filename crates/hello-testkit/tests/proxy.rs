@@ -1,5 +1,7 @@
 //! The proxy, between real sockets.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
