@@ -1,11 +1,24 @@
 //! PostgreSQL words shared by the service, the lab and the fail-over controller.
+//!
+//! What it is: the few values by which those programs talk about a PostgreSQL server and compare two of them, and
+//! the statements that read or change them.
+//!
+//! - [`Lsn`], [`Timeline`], [`SystemId`]: positions and identities, in `words`.
+//! - [`observe`] and [`NodeStatus`]: what a server is right now, in one statement, in `observe`.
+//! - [`control`]: promote, make a slot, wait for a replica.
+//!
+//! What it is not: a connection pool, a driver, or a judge. It never decides which server may be written to; it
+//! only says what a server reports of itself.
+//!
+//! With `default-features = false` only the words remain and no driver is pulled in.
 
-/// A place in the write-ahead log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lsn(pub u64);
-/// The number of a timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timeline(pub u32);
-/// The system identifier of a database cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SystemId(pub u64);
+mod words;
+
+#[cfg(feature = "client")]
+pub mod control;
+#[cfg(feature = "client")]
+mod observe;
+
+#[cfg(feature = "client")]
+pub use observe::{NodeStatus, ObserveError, Role, observe};
+pub use words::{Lsn, ParseLsnError, ParseTimelineError, SystemId, Timeline};

@@ -1,4 +1,9 @@
 //! The greeting service: who you are and when your birthday is.
 
+pub mod cli;
+pub mod commands;
+pub mod config;
 pub mod domain;
+pub mod http;
 pub mod store;
+pub mod telemetry;

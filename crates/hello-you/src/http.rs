@@ -1,0 +1,5 @@
+//! The HTTP interface.
+
+mod route;
+
+pub use route::Route;
