@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::store::StoreError;
@@ -68,12 +69,20 @@ pub(super) fn run_cached(connection: &Connection, statement: &str) -> rusqlite::
     connection.prepare_cached(statement)?.execute([]).map(drop)
 }
 
+/// Whether there was no room. The shared index of the log is grown by writing to it, and then SQLite says so with a code
+/// of its own.
+pub(super) fn is_disk_full(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == SQLITE_IOERR_SHMSIZE)
+}
+
 /// What a caller learns of an error of SQLite. Its texts name tables and columns, never values.
 pub(super) fn store_error(error: &rusqlite::Error) -> StoreError {
+    if is_disk_full(error) {
+        return StoreError::Unavailable("the disk that holds the SQLite database file is full");
+    }
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => {
-            StoreError::Unavailable("the disk that holds the SQLite database file is full")
-        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             StoreError::Unavailable("another process keeps the SQLite database file locked")
         }

@@ -75,7 +75,7 @@ enum Erasure {
     Done,
     /// In the file and in the log.
     FileDue,
-    /// In the log alone, which is what the file was written anew through; `owed` was noted in the file before.
+    /// In the log alone, since the file has been written anew; `owed` is what was noted in it before.
     LogDue { owed: i32 },
 }
 
