@@ -4,7 +4,10 @@
 //! do not depend on the process; that they do not depend on the machine either rests on `synchronous = full`, which no
 //! test without a power switch can show.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "the program under test is this test itself")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "an error is the test's failure, also in the functions that tests share"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};

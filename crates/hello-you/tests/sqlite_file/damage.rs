@@ -1,10 +1,13 @@
 //! Files that are no sound database of this program: refused with a clear sentence and left as they are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hello_you::store::sqlite::{OpenProblem, SqliteStore};
 
 use crate::{beside, contents, fill, new_path};
+
+/// Whether this is the problem that a case is about.
+type Expected = fn(&OpenProblem) -> bool;
 
 /// The bytes of a sound database with a few hundred users.
 async fn sound_bytes() -> Vec<u8> {
@@ -105,7 +108,7 @@ fn a_history_of_migrations_that_is_not_ours_is_refused() {
 #[test]
 fn places_where_no_file_can_be_are_refused_with_their_reason() {
     let (directory, path) = new_path();
-    let cases: [(_, fn(&OpenProblem) -> bool); 3] = [
+    let cases: [(PathBuf, Expected); 3] = [
         (directory.path().join("missing/users.db"), |problem| {
             matches!(problem, OpenProblem::DirectoryMissing)
         }),

@@ -55,8 +55,8 @@ async fn no_trace_of_deleted_names_stays_while_others_read() {
     }
     for usernames in gone.chunks(2_000) {
         let mut deletes = JoinSet::new();
-        for username in usernames.to_vec() {
-            let store = store.clone();
+        for username in usernames {
+            let (store, username) = (store.clone(), username.clone());
             deletes.spawn(async move { store.delete(&username).await.unwrap().outcome });
         }
         assert!(deletes.join_all().await.iter().all(|outcome| *outcome == Deleted::Gone));

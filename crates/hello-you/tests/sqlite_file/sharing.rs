@@ -30,7 +30,6 @@ async fn create_all(store: &SqliteStore) -> Result<usize, StoreError> {
 
 /// The other process: this test program, started again. Does nothing in an ordinary run of the tests.
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "it reports to the test that started it")]
 async fn child_stores_every_shared_user() {
     let Some(path) = std::env::var_os(DATABASE) else { return };
     let store = SqliteStore::open(Path::new(&path), true).unwrap();
