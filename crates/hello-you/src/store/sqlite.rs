@@ -1,13 +1,13 @@
 //! The store in an embedded SQLite file.
 //!
 //! One thread writes and commits together what arrived together; a few threads read, each on its own connection, and
-//! answer together what waits ([`queue`] between them and the callers). No call blocks the caller's thread: SQLite waits
+//! answer together what waits (`queue` between them and the callers). No call blocks the caller's thread: SQLite waits
 //! for the disk on its own threads. Several processes may share the file.
 //!
-//! - [`open`]: making, checking and opening the file, and what a user is told when that fails
-//! - [`schema`]: whose file it is, and its migrations
-//! - [`connection`]: how a connection is set up, and the meaning of its errors
-//! - [`reader`], [`writer`]: the threads
+//! - `open`: making, checking and opening the file, and what a user is told when that fails
+//! - `schema`: whose file it is, and its migrations
+//! - `connection`: how a connection is set up, and the meaning of its errors
+//! - `reader`, `writer`: the threads
 
 mod connection;
 mod open;
@@ -124,13 +124,13 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        self.reads.close();
-        self.writes.close();
         // A panic of a worker has been reported where it happened; here it only must not keep the others open. The
-        // writer is last: SQLite empties the log when the last connection closes, which only a writing one can do.
+        // writer ends last: SQLite empties the log when the last connection closes, which only a writing one can do.
+        self.reads.close();
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
+        self.writes.close();
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::store::StoreError;
@@ -68,15 +69,71 @@ pub(super) fn run_cached(connection: &Connection, statement: &str) -> rusqlite::
     connection.prepare_cached(statement)?.execute([]).map(drop)
 }
 
+/// Whether there was no room. The shared index of the log is grown by writing to it, and then SQLite says so with a code
+/// of its own.
+pub(super) fn is_disk_full(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == SQLITE_IOERR_SHMSIZE)
+}
+
 /// What a caller learns of an error of SQLite. Its texts name tables and columns, never values.
 pub(super) fn store_error(error: &rusqlite::Error) -> StoreError {
+    if is_disk_full(error) {
+        return StoreError::Unavailable("the disk that holds the SQLite database file is full");
+    }
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => {
-            StoreError::Unavailable("the disk that holds the SQLite database file is full")
-        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             StoreError::Unavailable("another process keeps the SQLite database file locked")
         }
         _ => StoreError::Failed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_connections() -> (tempfile::TempDir, Connection, Connection) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("users.db");
+        std::fs::write(&path, []).unwrap();
+        let one = open_read_write(&path).unwrap();
+        one.execute_batch("pragma journal_mode = wal; create table t (a)").unwrap();
+        let other = open_read_write(&path).unwrap();
+        (directory, one, other)
+    }
+
+    #[test]
+    fn a_connection_waits_for_a_lock_and_no_longer_than_it_may() {
+        let (_directory, holder, mut waiter) = two_connections();
+        holder.execute_batch("begin immediate").unwrap();
+        let patience = Duration::from_millis(30);
+        wait_for_locks(&mut waiter, patience).unwrap();
+        let begun = Instant::now();
+        let error = waiter.execute_batch("begin immediate").unwrap_err();
+        assert!(begun.elapsed() >= patience);
+        assert!(matches!(store_error(&error), StoreError::Unavailable(_)));
+    }
+
+    #[test]
+    fn a_lock_that_is_let_go_is_taken() {
+        let (_directory, holder, waiter) = two_connections();
+        holder.execute_batch("begin immediate").unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(move || waiter.execute_batch("begin immediate"));
+            holder.execute_batch("commit").unwrap();
+            waiting.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn commits_are_synced_and_deletes_overwrite() {
+        let (_directory, connection, _) = two_connections();
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).unwrap();
+        assert_eq!(pragma("synchronous"), 2, "full");
+        assert_eq!(pragma("secure_delete"), 1);
+        assert_eq!(pragma("temp_store"), 2, "memory");
+        assert_eq!(pragma("cell_size_check"), 1);
     }
 }

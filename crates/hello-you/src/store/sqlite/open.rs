@@ -11,13 +11,16 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::connection::open_read_write;
+use super::connection::{is_disk_full, open_read_write};
 use super::schema::{self, Owner};
 use crate::store::migrations::MigrationError;
 
 /// Up to this size the whole file is checked at the start. The check reads every page, and a start must stay quick
 /// whatever the size; damage in a larger file is found when the page is read, and is an error then.
 const FULL_CHECK_LIMIT_BYTES: u64 = 2 << 20;
+
+/// The smallest page size SQLite knows.
+const SMALLEST_PAGE_BYTES: u64 = 512;
 
 /// How often the look-over is repeated while another process changes the file under it.
 const MAX_LOOKS: usize = 3;
@@ -79,6 +82,9 @@ pub enum OpenProblem {
 
 impl From<rusqlite::Error> for OpenProblem {
     fn from(error: rusqlite::Error) -> Self {
+        if is_disk_full(&error) {
+            return Self::DiskFull;
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::Damaged("it is not a SQLite database".to_owned()),
             Some(ErrorCode::DatabaseCorrupt) => {
@@ -87,7 +93,6 @@ impl From<rusqlite::Error> for OpenProblem {
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
                 Self::NotWritable("SQLite cannot open it for writing".to_owned())
             }
-            Some(ErrorCode::DiskFull) => Self::DiskFull,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
             _ => Self::Failed(error.to_string()),
         }
@@ -165,7 +170,7 @@ fn find_or_create(path: &Path, create: bool) -> Result<Metadata, OpenProblem> {
 fn look_over(path: &Path) -> Result<bool, OpenProblem> {
     for _ in 0..MAX_LOOKS {
         if has_file_beside(path) {
-            return Ok(false);
+            return must_be_a_database(path).map(|()| false);
         }
         let before = fingerprint(path)?;
         let verdict = open_immutable(path)
@@ -177,6 +182,15 @@ fn look_over(path: &Path) -> Result<bool, OpenProblem> {
         }
     }
     Ok(false)
+}
+
+/// Refuses a file that does not even begin like a database: with a log beside it, SQLite would take the first page from
+/// there and overwrite whatever the file is. All else that the main file alone shows may be made good by the log.
+fn must_be_a_database(path: &Path) -> Result<(), OpenProblem> {
+    match open_immutable(path).and_then(|connection| schema::owner(&connection)) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn has_file_beside(path: &Path) -> bool {
@@ -202,6 +216,10 @@ fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Whether the database is sound and ours, or still empty.
 fn judge(connection: &Connection, size: u64) -> Result<(), OpenProblem> {
+    // SQLite takes what is shorter than its smallest page for an empty database.
+    if (1..SMALLEST_PAGE_BYTES).contains(&size) {
+        return Err(OpenProblem::Damaged("it is too short".to_owned()));
+    }
     if schema::owner(connection)? == Owner::AnotherProgram {
         return Err(OpenProblem::Foreign);
     }

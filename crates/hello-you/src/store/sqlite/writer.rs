@@ -75,7 +75,7 @@ enum Erasure {
     Done,
     /// In the file and in the log.
     FileDue,
-    /// In the log alone, which is what the file was written anew through; `owed` was noted in the file before.
+    /// In the log alone, since the file has been written anew; `owed` is what was noted in it before.
     LogDue { owed: i32 },
 }
 
@@ -287,5 +287,156 @@ fn roll_back(connection: &Connection) {
     // SQLite has rolled back by itself after some errors; then there is nothing to do here.
     if !connection.is_autocommit() {
         let _ = connection.execute_batch("rollback");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::sqlite::open;
+
+    fn new_file() -> (TempDir, Connection) {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = open::open(&directory.path().join("users.db"), true).unwrap();
+        (directory, connection)
+    }
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    /// A write whose caller does not listen; the tests look at the results.
+    fn put(username: &str, days: i32) -> Write {
+        let date_of_birth = BirthDate::from_days_since_unix_epoch(days).unwrap();
+        Write { username: name(username), change: Change::Put(date_of_birth, oneshot::channel().0) }
+    }
+
+    fn delete(username: &str) -> Write {
+        Write { username: name(username), change: Change::Delete(oneshot::channel().0) }
+    }
+
+    fn days_of(connection: &Connection, username: &str) -> Option<i32> {
+        let select = "select max(date_of_birth) from users where username = ?1";
+        connection.query_row(select, [username], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn writes_of_one_batch_take_effect_in_the_order_of_arrival() {
+        let (_directory, connection) = new_file();
+        let batch = [
+            put("Ana", 1),
+            put("Ana", 2),
+            delete("Ana"),
+            delete("Ana"),
+            put("Ana", 3),
+            put("Bea", 4),
+            put("Ana", 5),
+        ];
+        let existed: Vec<bool> = commit(&connection, &batch).into_iter().map(Result::unwrap).collect();
+        assert_eq!(existed, [false, true, true, false, false, false, true]);
+        assert_eq!(days_of(&connection, "Ana"), Some(5));
+        assert_eq!(days_of(&connection, "Bea"), Some(4));
+    }
+
+    #[test]
+    fn a_failing_statement_does_not_fail_its_neighbours() {
+        let (_directory, connection) = new_file();
+        let refuse_cleo = "create temp trigger refuse before insert on users when new.username = 'Cleo'
+            begin select raise(abort, 'refused'); end";
+        connection.execute_batch(refuse_cleo).unwrap();
+        let results = commit(&connection, &[put("Ana", 1), put("Cleo", 2), put("Bea", 3)]);
+        assert!(
+            matches!(results[..], [Ok(false), Err(StoreError::Failed(_)), Ok(false)]),
+            "results: {results:?}"
+        );
+        assert_eq!(days_of(&connection, "Ana"), Some(1));
+        assert_eq!(days_of(&connection, "Cleo"), None);
+        assert_eq!(days_of(&connection, "Bea"), Some(3));
+    }
+
+    #[test]
+    fn a_batch_that_cannot_be_committed_leaves_nothing_and_tells_every_caller() {
+        let (_directory, connection) = new_file();
+        let roll_back = "create temp trigger refuse before insert on users when new.username = 'Cleo'
+            begin select raise(rollback, 'refused'); end";
+        connection.execute_batch(roll_back).unwrap();
+        let results = commit(&connection, &[put("Ana", 1), put("Cleo", 2), put("Bea", 3)]);
+        assert!(results.iter().all(Result::is_err), "results: {results:?}");
+        assert_eq!(days_of(&connection, "Ana"), None);
+        assert!(connection.is_autocommit());
+    }
+
+    #[test]
+    fn where_the_file_cannot_grow_writes_that_need_no_room_go_on() {
+        let (_directory, connection) = new_file();
+        assert!(matches!(commit(&connection, &[put("Ana", 1)])[..], [Ok(false)]));
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "max_page_count", pages).unwrap();
+
+        let letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        let mut batch: Vec<Write> = letters
+            .iter()
+            .flat_map(|first| letters.iter().map(move |second| format!("{first}{second}").repeat(24)))
+            .map(|username| put(&username, 7))
+            .collect();
+        batch.insert(50, put("Ana", 2));
+        let results = commit(&connection, &batch);
+        assert!(matches!(results[50], Ok(true)), "the change of a user fits: {:?}", results[50]);
+        assert!(results.iter().any(|result| matches!(result, Err(StoreError::Unavailable(_)))));
+        assert_eq!(days_of(&connection, "Ana"), Some(2));
+
+        connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
+        assert!(commit(&connection, &batch).iter().all(Result::is_ok), "with room again, all fit");
+    }
+
+    #[test]
+    fn a_delete_owes_an_erasure_until_it_is_done() {
+        let (directory, connection) = new_file();
+        commit(&connection, &[put("Ana", 1), delete("Bea")]);
+        assert_eq!(erasures_owed(&connection), Ok(0), "nothing was deleted");
+        commit(&connection, &[delete("Ana")]);
+        assert_eq!(erasures_owed(&connection), Ok(1));
+
+        let mut writer = Writer::new(connection, &directory.path().join("users.db"));
+        writer.erasure = Erasure::FileDue;
+        assert_eq!(writer.erase_traces_and_empty_log(), Ok(true));
+        assert_eq!(writer.erasure, Erasure::Done);
+        assert_eq!(erasures_owed(&writer.connection), Ok(0));
+    }
+
+    #[test]
+    fn an_erasure_leaves_the_debt_of_a_later_delete() {
+        let (_directory, connection) = new_file();
+        commit(&connection, &[put("Ana", 1), put("Bea", 1)]);
+        commit(&connection, &[delete("Ana")]);
+        let owed = erasures_owed(&connection).unwrap();
+        commit(&connection, &[delete("Bea")]);
+        settle_erasures(&connection, owed).unwrap();
+        assert_eq!(erasures_owed(&connection), Ok(2));
+    }
+
+    #[test]
+    fn a_log_that_has_grown_long_is_emptied() {
+        let (directory, connection) = new_file();
+        connection.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+        let mut writer = Writer::new(connection, &directory.path().join("users.db"));
+        let mut round = 0;
+        while writer.log_bytes() <= LOG_LIMIT_BYTES {
+            writer.connection.pragma_update(None, "synchronous", "off").unwrap();
+            writer
+                .connection
+                .execute(
+                    "insert into users select printf('%050d', value + ?1 * 10000), 1
+                     from (with recursive n(value) as (select 1 union all select value + 1 from n limit 9999)
+                           select value from n)",
+                    [round],
+                )
+                .unwrap();
+            round += 1;
+        }
+        writer.look_after_the_log();
+        assert_eq!(writer.log_bytes(), 0);
     }
 }
