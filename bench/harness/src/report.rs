@@ -18,7 +18,7 @@ use crate::run::{Measurement, Results};
 /// Prints the tables, and writes them and the JSON to the directory of results.
 pub(crate) fn write(options: &Options, site: &Site, postgres_version: &str, results: &Results) -> Result<()> {
     let machine = Machine::look(postgres_version);
-    let mut text = heading(options, &machine);
+    let mut text = heading(options, &machine, results);
     for case in &options.cases {
         case_table(&mut text, *case, results);
     }
@@ -64,10 +64,10 @@ impl Machine {
     }
 }
 
-fn heading(options: &Options, machine: &Machine) -> String {
+fn heading(options: &Options, machine: &Machine, results: &Results) -> String {
     format!(
         "Measured {} on {} x {}, Linux {}, PostgreSQL {}; {} users, {} rounds of {} s per case \
-         (median of the rounds), load generator with {} thread(s).\n",
+         (median of the rounds), load generator with {} thread(s), {} measurements repeated.\n",
         machine.time,
         machine.processors,
         machine.processor,
@@ -77,6 +77,7 @@ fn heading(options: &Options, machine: &Machine) -> String {
         options.rounds,
         options.seconds.as_secs_f64(),
         options.threads,
+        results.repeats,
     )
 }
 
@@ -288,6 +289,7 @@ fn as_json(options: &Options, site: &Site, machine: &Machine, results: &Results)
         "rounds": options.rounds,
         "seconds": options.seconds.as_secs_f64(),
         "generator_threads": options.threads,
+        "repeats": results.repeats,
         "measurements": results.measurements.iter().map(|one| json!({
             "contender": one.contender.name(),
             "case": one.case.to_string(),

@@ -25,7 +25,7 @@ class User(Base):
 app = Flask(__name__)
 engine = create_engine(
     os.environ["DATABASE_URL"].replace("postgres://", "postgresql+psycopg://", 1),
-    pool_size=int(os.environ.get("POOL_SIZE", "8")),
+    pool_size=int(os.environ.get("POOL_SIZE", "16")),
     max_overflow=0,
 )
 
