@@ -68,3 +68,18 @@ impl FromStr for Case {
         Ok(Self { kind, connections })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_reads_as_it_is_written() {
+        for text in ["read:1", "write:256", "mixed:32"] {
+            assert_eq!(text.parse::<Case>().unwrap().to_string(), text);
+        }
+        for text in ["read", "read:0", "read:99999", "delete:1", "read:x"] {
+            assert!(text.parse::<Case>().is_err(), "{text} is no case");
+        }
+    }
+}

@@ -211,7 +211,10 @@ impl Contender {
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let status = command.stdin(Stdio::null()).status().with_context(|| format!("run {command:?}"))?;
+    let status = command.stdin(Stdio::null()).status().with_context(|| {
+        let program = command.get_program().to_string_lossy();
+        format!("run `{program}` (if it is not installed, install it or name what to measure in BENCH_ONLY)")
+    })?;
     ensure!(status.success(), "{command:?} failed: {status}");
     Ok(())
 }

@@ -264,3 +264,6 @@ impl Worker {
         self.tally.first_error.get_or_insert(what);
     }
 }
+
+#[cfg(test)]
+mod tests;

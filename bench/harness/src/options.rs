@@ -79,3 +79,22 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
     Ok(Duration::from_secs_f64(seconds))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn only_a_run_of_everything_is_complete() {
+        assert!(Options::parse_from(["bench"]).is_complete());
+        assert!(!Options::parse_from(["bench", "--only", "go"]).is_complete());
+        assert!(!Options::parse_from(["bench", "--cases", "read:1"]).is_complete());
+    }
+}

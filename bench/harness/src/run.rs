@@ -19,6 +19,10 @@ use crate::{interrupt, pgbench, report};
 /// the loopback network and the disk, which belongs to no process, stays below it.
 const DISTURBED: f64 = 0.15;
 
+/// How long to wait for a quiet moment before one measurement, so that the first one does not use up the patience
+/// meant for all.
+const QUIET_WAIT: Duration = Duration::from_secs(20);
+
 /// One case of one contender in one round.
 #[derive(Debug)]
 pub(crate) struct Measurement {
@@ -131,7 +135,7 @@ fn take_turn(
         progress(&measurement);
         while measurement.others > DISTURBED && results.waited < options.patience {
             let since = Instant::now();
-            wait_until_quiet(options.patience.saturating_sub(results.waited))?;
+            wait_until_quiet(options.patience.saturating_sub(results.waited).min(QUIET_WAIT))?;
             let again = measure(contender, round, &plan, server.id(), postgres.id())?;
             progress(&again);
             measurement = less_disturbed(measurement, again);

@@ -34,3 +34,30 @@ pub(crate) fn date_of_birth(random: &mut fastrand::Rng) -> [u8; 10] {
     put(8, random.u16(1..=28));
     date
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_users_share_a_name() {
+        let names: HashSet<_> = (0..200_000).map(username).collect();
+        assert_eq!(names.len(), 200_000);
+        assert!(names.iter().flatten().all(u8::is_ascii_lowercase));
+    }
+
+    #[test]
+    fn dates_of_birth_have_ten_characters_and_a_plausible_year() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..1000 {
+            let date = String::from_utf8(date_of_birth(&mut random).to_vec()).unwrap();
+            let parts: Vec<u16> = date.split('-').map(|part| part.parse().unwrap()).collect();
+            assert!(
+                matches!(parts[..], [1950..=2009, 1..=12, 1..=28]),
+                "{date} is not a date between 1950 and 2009"
+            );
+        }
+    }
+}
