@@ -7,6 +7,10 @@
     reason = "an error is the test's failure, also in the functions that tests share"
 )]
 
+#[path = "store_contract/postgres.rs"]
+mod postgres;
+#[path = "support/postgres.rs"]
+mod postgres_support;
 #[path = "store_contract/properties.rs"]
 mod properties;
 #[path = "store_contract/sqlite.rs"]
@@ -61,3 +65,4 @@ macro_rules! store_contract {
 }
 
 store_contract!(on_sqlite, crate::sqlite::SqliteFixture);
+store_contract!(on_postgresql, crate::postgres::PostgresFixture);

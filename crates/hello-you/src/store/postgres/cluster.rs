@@ -36,6 +36,8 @@ struct Host {
     look_again: Notify,
     /// The monitor's connection while the host answers; rare requests use it too.
     client: Mutex<Option<Arc<Client>>>,
+    /// When a request last succeeded.
+    served_at: Mutex<Option<Instant>>,
 }
 
 /// Since when writes fail. They work as long as a writer is there and its last heartbeat or write succeeded.
@@ -102,10 +104,20 @@ impl Cluster {
         self.update(host, HostState::Unreachable);
     }
 
-    /// A request failed on a host: it is left aside until its monitor, woken now, has reached it again.
+    /// A request failed on a host: its monitor looks at once. What the monitor finds decides; a request alone may have
+    /// failed for a reason of its own.
     pub(super) fn suspect(&self, host: HostId) {
-        self.update(host, HostState::Unreachable);
         self.hosts[host.0].look_again.notify_one();
+    }
+
+    /// A request succeeded on a host.
+    pub(super) fn host_served(&self, host: HostId) {
+        *lock(&self.hosts[host.0].served_at) = Some(Instant::now());
+    }
+
+    /// Whether a request succeeded on a host since then.
+    pub(super) fn has_served_since(&self, host: HostId, then: Instant) -> bool {
+        lock(&self.hosts[host.0].served_at).is_some_and(|at| at >= then)
     }
 
     /// Waits until somebody suspects the host.

@@ -70,6 +70,7 @@ async fn answer(
     for host in hosts_to_try(&cluster.topology(), from) {
         match attempt(cluster, connections, host, &batch).await {
             Ok(found) => {
+                cluster.host_served(host);
                 batch = reply(batch, &found);
                 if batch.is_empty() {
                     return;
@@ -92,7 +93,8 @@ async fn answer(
     }
 }
 
-/// The hosts in the order in which this lane tries them.
+/// The hosts in the order in which this lane tries them. The first one comes again at the end: its connection may have
+/// been ended alone, as an administrator does, and a fresh one work.
 fn hosts_to_try(topology: &Topology, from: ReadsFrom) -> Vec<HostId> {
     let mut hosts: Vec<HostId> = topology.readers.iter().map(|reader| reader.host).collect();
     match from {
@@ -106,6 +108,7 @@ fn hosts_to_try(topology: &Topology, from: ReadsFrom) -> Vec<HostId> {
             }
         }
     }
+    hosts.extend(hosts.first().copied());
     hosts
 }
 

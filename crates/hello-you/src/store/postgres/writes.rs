@@ -134,6 +134,7 @@ async fn commit(
         let outcome = timeout(request_timeout, connection.commit(batch)).await;
         match outcome {
             Ok(Ok((touched, lsn))) => {
+                cluster.host_served(host);
                 cluster.write_succeeded();
                 return Ok(Committed { touched, position: Position { system_id, timeline, lsn } });
             }

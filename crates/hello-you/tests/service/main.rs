@@ -1,0 +1,9 @@
+//! The running program, driven from outside: over HTTP, by signals, with a real PostgreSQL that breaks.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "an error is the test's failure, also in the functions that tests share"
+)]
+
+mod postgres_faults;
+mod support;

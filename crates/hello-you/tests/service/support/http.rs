@@ -1,0 +1,84 @@
+//! A client for tests: one connection per request, nothing hidden.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longer than any answer may take.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The end of a problem's type.
+    pub(crate) fn problem(&self) -> String {
+        let document = self.json();
+        let kind = document["type"].as_str().unwrap_or_else(|| panic!("no problem: {self:?}"));
+        kind.rsplit('#').next().unwrap().to_owned()
+    }
+
+    /// A header as text; empty if it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// Sends a request and reads the whole answer; an error if the connection fails.
+pub(crate) async fn try_send(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
+    timeout(LIMIT, async {
+        let stream = TcpStream::connect(address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let driver = tokio::spawn(connection);
+        let mut request = Request::new(Full::new(Bytes::from(body.to_owned())));
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse()?;
+        request.headers_mut().insert("host", HeaderValue::from_static("hello.test"));
+        for (name, value) in headers {
+            request
+                .headers_mut()
+                .append(name.parse::<HeaderName>()?, HeaderValue::from_bytes(value.as_bytes())?);
+        }
+        let response = sender.send_request(request).await?;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        driver.abort();
+        Ok(Reply { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec())? })
+    })
+    .await?
+}
+
+/// The same, for a service that must answer.
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Reply {
+    let sent = try_send(address, method.clone(), path, headers, body).await;
+    sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+}

@@ -1,0 +1,93 @@
+//! The real program, on ports of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use hello_testkit::{ChildProcess, Poll, wait_until};
+use hyper::Method;
+
+use super::http::{self, Reply};
+
+/// How long the program may take to start on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// The administrators' token of every service that tests start.
+pub(crate) const ADMIN_TOKEN: &str = "token-of-the-administrators";
+
+/// A running service; ended when dropped.
+pub(crate) struct Service {
+    pub(crate) process: ChildProcess,
+    pub(crate) address: SocketAddr,
+    pub(crate) private_address: SocketAddr,
+}
+
+impl Service {
+    /// Starts the program with these variables and waits until it listens.
+    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+        let process = ChildProcess::builder(env!("CARGO_BIN_EXE_hello-you"))
+            .env_clear()
+            .envs([
+                ("HELLO_LISTEN", "127.0.0.1:0"),
+                ("HELLO_ADMIN_LISTEN", "127.0.0.1:0"),
+                ("HELLO_LOG_FORMAT", "json"),
+                ("ADMIN_TOKEN", ADMIN_TOKEN),
+                ("APP_SECRET_KEY", "key that all instances of the tests share"),
+            ])
+            .envs(variables.iter().copied())
+            .start();
+        let line = process.wait_for_line(START_LIMIT, |line| line.contains("\"listening;")).await;
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let address = |field: &str| line[field].as_str().unwrap().parse().unwrap();
+        Self { address: address("address"), private_address: address("private_address"), process }
+    }
+
+    /// Starts the program on an SQLite file.
+    pub(crate) async fn on_sqlite(file: &Path) -> Self {
+        Self::start(&[("HELLO_SQLITE_PATH", file.to_str().unwrap())]).await
+    }
+
+    /// Sends a request to the public listener.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
+        http::send(self.address, method, path, headers, body).await
+    }
+
+    /// Gets a path from the public listener.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    /// Stores a date of birth.
+    pub(crate) async fn put(&self, username: &str, date: &str) -> Reply {
+        let body = format!("{{\"dateOfBirth\":\"{date}\"}}");
+        let path = format!("/hello/{username}");
+        self.send(Method::PUT, &path, &[("content-type", "application/json")], &body).await
+    }
+
+    /// Sends a request to the private listener, with the administrators' token.
+    pub(crate) async fn administer(&self, method: Method, path: &str) -> Reply {
+        let token = format!("Bearer {ADMIN_TOKEN}");
+        http::send(self.private_address, method, path, &[("authorization", &token)], "").await
+    }
+
+    /// Waits until readiness says this of reads and of writes.
+    pub(crate) async fn wait_ready(&self, reads: &str, writes: &str) {
+        self.wait_ready_within(Duration::from_secs(20), reads, writes).await;
+    }
+
+    /// The same with another limit.
+    pub(crate) async fn wait_ready_within(&self, limit: Duration, reads: &str, writes: &str) {
+        wait_until(&format!("reads: {reads}, writes: {writes}"), limit, async || {
+            let ready = self.get("/health/ready").await;
+            let document = ready.json();
+            Poll::ready_if(document["reads"] == reads && document["writes"] == writes, document)
+        })
+        .await;
+    }
+}
