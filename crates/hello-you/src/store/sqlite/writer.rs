@@ -97,7 +97,11 @@ impl Writer {
         loop {
             let deadline = (self.erasure != Erasure::Done).then_some(self.next_try);
             let Some(batch) = queue.take(MAX_BATCH, deadline) else { return };
-            self.commit_and_answer(batch);
+            if batch.is_empty() {
+                self.look_after_the_log();
+            } else {
+                self.commit_and_answer(batch);
+            }
         }
     }
 
