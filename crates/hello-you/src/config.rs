@@ -14,6 +14,8 @@ pub mod document;
 mod secret;
 mod sources;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::collections::BTreeMap;

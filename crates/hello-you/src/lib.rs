@@ -3,7 +3,9 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod consistency;
 pub mod domain;
 pub mod http;
+mod random;
 pub mod store;
 pub mod telemetry;

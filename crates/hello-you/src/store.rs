@@ -1,4 +1,4 @@
-//! Where users are kept: one trait, two stores (`sqlite` and `postgres`) that pass the same contract tests
+//! Where users are kept: one trait, two stores ([`sqlite`] and [`postgres`]) that pass the same contract tests
 //! (`tests/store_contract.rs`).
 
 pub mod migrations;
@@ -9,6 +9,13 @@ use std::time::Duration;
 use hello_pg::{Lsn, SystemId, Timeline};
 
 use crate::domain::{BirthDate, Username};
+
+mod any;
+pub mod migrations;
+pub mod postgres;
+pub mod sqlite;
+
+pub use any::AnyStore;
 
 /// A user as the administrators' list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +66,8 @@ pub enum Deleted {
     NotFound,
 }
 
-/// Why the store did not answer. What a client is told of it is decided in `crate::http`.
-#[derive(Debug, thiserror::Error)]
+/// Why the store did not answer. What a client is told of it is decided in [`crate::http`].
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Nothing that can serve this can be reached now, or only what is fenced.
     #[error("the database is unavailable: {0}")]

@@ -9,8 +9,8 @@ const INTRODUCTION: &str = "\
 
 <!-- Rendered from crates/hello-you/src/config/table.rs: UPDATE_GOLDEN=1 cargo test -p hello-you --test configuration_doc -->
 
-Every setting has an environment variable, and, unless it is a secret, a flag. A flag goes before a variable, a variable
-before the default. `hello-you COMMAND --help` lists the settings of one command.
+Every setting has an environment variable, and most have a flag. A flag goes before a variable, a variable before the
+default. `hello-you COMMAND --help` lists the settings of one command.
 
 - **An empty variable is one that is not set**, so that a template may fill in nothing. An empty secret is an error, since
   a password or token that silently is none would be found too late.

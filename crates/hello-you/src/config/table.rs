@@ -319,7 +319,8 @@ settings! {
         given: ByFlag("drain-delay"),
         value_name: "DURATION",
         default: Is("5s"),
-        help: "After SIGTERM new connections are still accepted for this time, while readiness is 503 already.",
+        help: "After SIGTERM new connections are still accepted for this time, while readiness is 503 already. None after \
+               SIGINT.",
         commands: &[Serve],
         section: TIMING,
     };

@@ -70,10 +70,13 @@ pub(super) fn parse(body: &[u8]) -> Result<BirthDate, Problem> {
     if body.starts_with(b"\xef\xbb\xbf") {
         return Err(Problem::new(Kind::ByteOrderMark, "The body must not begin with a byte order mark."));
     }
-    let text =
-        std::str::from_utf8(body).map_err(|_| Problem::new(Kind::InvalidUtf8, "The body is not valid UTF-8."))?;
+    let text = std::str::from_utf8(body)
+        .map_err(|_| Problem::new(Kind::InvalidUtf8, "The body is not valid UTF-8."))?;
     if text.trim_ascii().is_empty() {
-        return Err(Problem::new(Kind::EmptyBody, "The body is empty; send {\"dateOfBirth\":\"YYYY-MM-DD\"}."));
+        return Err(Problem::new(
+            Kind::EmptyBody,
+            "The body is empty; send {\"dateOfBirth\":\"YYYY-MM-DD\"}.",
+        ));
     }
     let Fields(fields) = match serde_json::from_str(text) {
         Ok(fields) => fields,
@@ -101,7 +104,9 @@ pub(super) fn parse(body: &[u8]) -> Result<BirthDate, Problem> {
             Problem::in_field(kind, FIELD, error.to_string())
         }),
         [_] => Err(Problem::in_field(Kind::WrongType, FIELD, "The date of birth must be a string.")),
-        [_, ..] => Err(Problem::in_field(Kind::DuplicateField, FIELD, "The field dateOfBirth is given twice.")),
+        [_, ..] => {
+            Err(Problem::in_field(Kind::DuplicateField, FIELD, "The field dateOfBirth is given twice."))
+        }
     }
 }
 
@@ -192,14 +197,19 @@ mod tests {
                 pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
             check_headers(&headers).map_err(|problem| problem.kind())
         };
-        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""] {
+        for good in
+            ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""]
+        {
             assert_eq!(check(&[(CONTENT_TYPE, good)]), Ok(()), "{good}");
         }
         assert_eq!(check(&[]), Err(Kind::UnsupportedMediaType));
         for bad in ["text/plain", "application/jsonp", "", "application/problem+json"] {
             assert_eq!(check(&[(CONTENT_TYPE, bad)]), Err(Kind::UnsupportedMediaType), "{bad}");
         }
-        assert_eq!(check(&[(CONTENT_TYPE, "application/json; charset=latin1")]), Err(Kind::UnsupportedCharset));
+        assert_eq!(
+            check(&[(CONTENT_TYPE, "application/json; charset=latin1")]),
+            Err(Kind::UnsupportedCharset)
+        );
         for encoding in ["gzip", "identity"] {
             let headers = [(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, encoding)];
             assert_eq!(check(&headers), Err(Kind::UnsupportedContentEncoding));

@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn a_body_is_not_taken_for_a_head() {
         let body = "Content-Length: 1\r\nContent-Length: 1\r\n\r\n";
-        let text = format!("PUT / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}GET / HTTP/1.1\r\n\r\n", body.len());
+        let text =
+            format!("PUT / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}GET / HTTP/1.1\r\n\r\n", body.len());
         assert!(!scan(&text).is_ambiguous());
     }
 
@@ -197,7 +198,10 @@ mod tests {
 
     #[test]
     fn a_very_long_header_line_is_no_trouble() {
-        let text = format!("GET / HTTP/1.1\r\nX: {}\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", "y".repeat(100_000));
+        let text = format!(
+            "GET / HTTP/1.1\r\nX: {}\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+            "y".repeat(100_000)
+        );
         assert!(scan(&text).is_ambiguous());
     }
 

@@ -181,7 +181,10 @@ impl Problem {
             title: self.kind.title(),
             status: self.kind.status().as_u16(),
             detail: &self.detail,
-            errors: self.field.as_deref().map(|field| [FieldError { pointer: pointer(field), detail: &self.detail }]),
+            errors: self
+                .field
+                .as_deref()
+                .map(|field| [FieldError { pointer: pointer(field), detail: &self.detail }]),
         };
         let json = serde_json::to_vec(&document).expect("strings and numbers always become JSON");
         let mut response = Response::new(Body::from(json));
@@ -225,9 +228,10 @@ impl From<StoreError> for Problem {
                 Kind::DatabaseUnavailable,
                 "The database cannot be reached at the moment. Nothing was changed; try again in a moment.",
             ),
-            StoreError::Overloaded => {
-                Self::new(Kind::Overloaded, "Too many requests are waiting. Nothing was changed; try again in a moment.")
-            }
+            StoreError::Overloaded => Self::new(
+                Kind::Overloaded,
+                "Too many requests are waiting. Nothing was changed; try again in a moment.",
+            ),
             StoreError::WriteUnconfirmed => Self::new(
                 Kind::WriteUnconfirmed,
                 "The database did not confirm the change in time; it may or may not have been stored. \
@@ -270,9 +274,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_in_a_field_points_there() {
-        for (field, expected) in [("dateOfBirth", "#/dateOfBirth"), ("", "#"), ("a/b~\u{e9}", "#/a%7E1b%7E0%C3%A9")] {
+        for (field, expected) in
+            [("dateOfBirth", "#/dateOfBirth"), ("", "#"), ("a/b~\u{e9}", "#/a%7E1b%7E0%C3%A9")]
+        {
             let document = document(Problem::in_field(Kind::UnknownField, field, "No.")).await;
-            assert_eq!(document["errors"], serde_json::json!([{"pointer": expected, "detail": "No."}]), "{field}");
+            assert_eq!(
+                document["errors"],
+                serde_json::json!([{"pointer": expected, "detail": "No."}]),
+                "{field}"
+            );
         }
     }
 

@@ -28,7 +28,7 @@ pub enum Route {
 }
 
 impl Route {
-    /// Every route, in the order of [`Self::index`].
+    /// Every route.
     pub const ALL: [Self; 11] = [
         Self::Hello,
         Self::Users,

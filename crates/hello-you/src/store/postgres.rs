@@ -5,6 +5,7 @@
 //! - `cluster`: what the monitors saw and what was decided, shared by all threads.
 //! - `queue`, `reads`, `writes`, `lane`: requests that arrive together become one query or one commit.
 //! - `connect`, `tls`, `sql`, `date`: towards PostgreSQL.
+//! - [`epoch_source`]: room for a witness in a third place.
 //! - `migrate`: the schema and the role that serves.
 //!
 //! Each worker thread has lanes and connections of its own, so a request never crosses threads; the monitors run on the
@@ -13,6 +14,7 @@
 mod cluster;
 mod connect;
 mod date;
+pub mod epoch_source;
 mod lane;
 mod migrate;
 mod monitor;
@@ -29,19 +31,19 @@ use std::time::Duration;
 
 use postgres_types::Type;
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use self::cluster::Cluster;
 use self::connect::Connector;
 use self::date::SqlDate;
-use self::queue::Queue;
+use self::queue::{Full, Queue};
 use self::reads::{Find, ReadsFrom};
 use self::topology::{HostId, Nearness, Topology};
 use self::writes::{Change, Write};
 use crate::config::PostgresConfig;
 use crate::domain::{BirthDate, Username};
 use crate::store::{Condition, Deleted, Position, Put, Store, StoreError, User, Written};
-use crate::telemetry::StoreMetrics;
+use crate::telemetry::{Operation, StoreMetrics};
 
 pub use self::migrate::{MigrateError, migrate};
 pub use self::tls::TlsError;
@@ -171,9 +173,9 @@ impl PostgresStore {
         }
     }
 
-    fn enqueue<T>(&self, queue: &Queue<T>, request: T) -> Result<(), StoreError> {
-        queue.push(request).map_err(|_| {
-            self.cluster.metrics().rejected();
+    fn enqueue<T>(&self, queue: &Queue<T>, request: T, operation: Operation) -> Result<(), StoreError> {
+        queue.push(request).map_err(|Full| {
+            self.cluster.metrics().rejected(operation);
             StoreError::Overloaded
         })
     }
@@ -206,7 +208,11 @@ enum Demand {
 }
 
 impl Store for PostgresStore {
-    async fn find(&self, username: &Username, after: Option<Position>) -> Result<Option<BirthDate>, StoreError> {
+    async fn find(
+        &self,
+        username: &Username,
+        after: Option<Position>,
+    ) -> Result<Option<BirthDate>, StoreError> {
         let topology = match self.cluster.topology() {
             topology if topology.settled || !topology.readers.is_empty() => topology,
             _ => timeout(self.request_timeout, self.topology())
@@ -223,20 +229,21 @@ impl Store for PostgresStore {
             Demand::AtLeast(lsn) if topology.writer.is_some() => (&self.writer_reads, Some(lsn)),
             Demand::AtLeast(lsn) => (&self.reads, Some(lsn)),
         };
-        self.enqueue(queue, Find { username: username.clone(), at_least, reply })?;
+        self.enqueue(queue, Find { username: username.clone(), at_least, reply }, Operation::Read)?;
         self.answer(answer, StoreError::Unavailable("no host answered in time")).await
     }
 
     async fn put(&self, username: &Username, date_of_birth: BirthDate) -> Result<Written<Put>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let write = Write { username: username.clone(), change: Change::Put { date_of_birth, reply } };
-        self.enqueue(&self.writes, write)?;
+        self.enqueue(&self.writes, write, Operation::Write)?;
         self.answer(answer, StoreError::WriteUnconfirmed).await
     }
 
     async fn delete(&self, username: &Username) -> Result<Written<Deleted>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(&self.writes, Write { username: username.clone(), change: Change::Delete { reply } })?;
+        let write = Write { username: username.clone(), change: Change::Delete { reply } };
+        self.enqueue(&self.writes, write, Operation::Write)?;
         self.answer(answer, StoreError::WriteUnconfirmed).await
     }
 
@@ -248,8 +255,9 @@ impl Store for PostgresStore {
         let client = client.ok_or(StoreError::Unavailable("no host can be read from"))?;
         let after = after.map(Username::as_str);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let query = client.query_typed(sql::PAGE, &[(&after, Type::TEXT), (&limit, Type::INT8)]);
-        let rows = timeout(self.request_timeout, query)
+        let parameters: [(&(dyn postgres_types::ToSql + Sync), Type); 2] =
+            [(&after, Type::TEXT), (&limit, Type::INT8)];
+        let rows = timeout(self.request_timeout, client.query_typed(sql::PAGE, &parameters))
             .await
             .map_err(|_| StoreError::Unavailable("no host answered in time"))?
             .map_err(|error| {
@@ -270,36 +278,6 @@ impl Store for PostgresStore {
     fn condition(&self) -> Condition {
         self.cluster.metrics().queued(self.reads.len() + self.writer_reads.len(), self.writes.len());
         self.cluster.condition()
-    }
-}
-
-/// Sees timelines in a place that is not one of the databases: a witness in a third region, a setting.
-pub trait EpochSource: Send + Sync + 'static {
-    /// The highest timeline known there for a system identifier.
-    fn highest(
-        &self,
-        system_id: hello_pg::SystemId,
-    ) -> impl Future<Output = Option<hello_pg::Timeline>> + Send;
-}
-
-/// How often a witness is asked.
-const WITNESS_EVERY: Duration = Duration::from_secs(1);
-
-impl Postgres {
-    /// Asks a witness for ever; what it knows fences as what a database knows.
-    pub fn heed(&self, source: impl EpochSource) -> impl Future<Output = ()> + Send + use<impl EpochSource> {
-        let cluster = Arc::clone(&self.cluster);
-        async move {
-            loop {
-                let system_id = cluster.topology().epoch.system_id;
-                if let Some(system_id) = system_id
-                    && let Some(timeline) = source.highest(system_id).await
-                {
-                    cluster.timeline_seen(system_id, timeline);
-                }
-                sleep(WITNESS_EVERY).await;
-            }
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Events of `tracing`, and panics, as lines.
 
 use std::io::{self, IsTerminal as _};
-use std::panic;
+use std::panic::{self, PanicHookInfo};
 use std::thread;
 
 use tracing_subscriber::filter::Targets;
@@ -60,14 +60,16 @@ fn layer(buffer: &LogBuffer, form: Form, filter: Targets) -> Box<dyn Layer<Regis
 ///
 /// The line says where, and not what the message was unless it is constant: a message can hold a name or a date.
 pub(super) fn take_panics() {
-    panic::set_hook(Box::new(|info| {
-        let location = info.location().map(ToString::to_string).unwrap_or_default();
-        let reason =
-            info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(not shown: may hold data)");
-        let thread = thread::current();
-        let thread = thread.name().unwrap_or("unnamed");
-        tracing::error!(location, reason, thread, "a thread panicked; this is a bug of the program");
-    }));
+    panic::set_hook(Box::new(report_panic));
+}
+
+fn report_panic(info: &PanicHookInfo<'_>) {
+    let location = info.location().map(ToString::to_string).unwrap_or_default();
+    let reason =
+        info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(not shown: may hold data)");
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    tracing::error!(location, reason, thread, "a thread panicked; this is a bug of the program");
 }
 
 #[cfg(test)]
@@ -120,5 +122,26 @@ mod tests {
         let text = lines(Form::Json, "info,loud=off", events);
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("kept"));
+    }
+
+    #[test]
+    fn a_panic_is_one_line_without_data() {
+        let here = thread::current().id();
+        let others = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if thread::current().id() == here { report_panic(info) } else { others(info) }
+        }));
+        let name = "Ana";
+        let text = lines(Form::Json, "info", || {
+            panic::catch_unwind(|| panic!("constant")).unwrap_err();
+            panic::catch_unwind(|| panic!("of {name}")).unwrap_err();
+        });
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines.iter().all(|line| line["level"] == "ERROR"), "{text}");
+        assert!(lines[0]["location"].as_str().unwrap().contains("logging.rs:"), "{text}");
+        assert_eq!(lines[0]["reason"], "constant");
+        assert!(!text.contains("Ana"), "{text}");
     }
 }

@@ -52,8 +52,10 @@ impl Cluster {
         max_lag: Duration,
         metrics: StoreMetrics,
     ) -> Self {
-        let views =
-            nearness.iter().map(|&nearness| HostView { nearness, state: HostState::Unknown }).collect::<Vec<_>>();
+        let views = nearness
+            .iter()
+            .map(|&nearness| HostView { nearness, state: HostState::Unknown })
+            .collect::<Vec<_>>();
         Self {
             connector,
             max_lag,

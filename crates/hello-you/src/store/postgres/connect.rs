@@ -48,8 +48,12 @@ impl Connector {
                 Some(MakeRustlsConnect::new(tls::client_config(config.tls, &config.ca)?))
             }
         };
-        let hosts =
-            config.hosts.iter().chain(&config.far_hosts).map(|host| Self::host_config(config, host)).collect();
+        let hosts = config
+            .hosts
+            .iter()
+            .chain(&config.far_hosts)
+            .map(|host| Self::host_config(config, host))
+            .collect();
         Ok(Self { hosts, tls })
     }
 

@@ -1,13 +1,14 @@
 //! The schema, and the role that serves.
 
+use postgres_protocol::password::scram_sha_256;
 use postgres_types::Type;
 use tokio_postgres::{Client, Error};
 
 use super::connect::{ConnectError, Connector};
 use super::tls::TlsError;
 use super::topology::HostId;
-use crate::config::{MigrateConfig, Secret};
-use crate::store::migrations::{self, MigrationError};
+use crate::config::{PostgresConfig, ServeRole};
+use crate::store::migrations::{self, AppliedMigration, MigrationError};
 
 /// Whoever migrates holds this advisory lock, so that instances that start together take turns. The number is ours to
 /// choose: the bytes of "hello-yo".
@@ -63,11 +64,12 @@ async fn run_locked(client: &Client) -> Result<(), MigrateError> {
         .query_typed("select version, name from schema_migrations order by version", &[])
         .await?
         .iter()
-        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-        .collect::<Result<Vec<(i32, String)>, Error>>()?;
+        .map(|row| Ok(AppliedMigration { version: row.try_get(0)?, name: row.try_get(1)? }))
+        .collect::<Result<Vec<_>, Error>>()?;
     for migration in migrations::pending(&applied, migrations::POSTGRES)? {
         let version = migration.version;
-        let record = format!("insert into schema_migrations (version, name) values ({version}, '{}')", migration.name);
+        let record =
+            format!("insert into schema_migrations (version, name) values ({version}, '{}')", migration.name);
         client
             .batch_execute(&format!("begin;\n{}\n;{record};\ncommit;", migration.sql))
             .await
@@ -79,9 +81,9 @@ async fn run_locked(client: &Client) -> Result<(), MigrateError> {
 
 /// The command `migrate`: finds the host that accepts writes, brings its schema up to date and, where asked to, makes
 /// the role that `serve` uses.
-pub async fn migrate(config: &MigrateConfig) -> Result<(), MigrateError> {
-    let connector = Connector::new(&config.postgres)?;
-    let hosts = config.postgres.hosts.len() + config.postgres.far_hosts.len();
+pub async fn migrate(config: &PostgresConfig, serve_role: Option<&ServeRole>) -> Result<(), MigrateError> {
+    let connector = Connector::new(config)?;
+    let hosts = config.hosts.len() + config.far_hosts.len();
     let mut failures = Vec::new();
     for host in (0..hosts).map(HostId) {
         let attempt = tokio::time::timeout(CONNECT_TIMEOUT, connector.connect(host)).await;
@@ -94,8 +96,8 @@ pub async fn migrate(config: &MigrateConfig) -> Result<(), MigrateError> {
                     continue;
                 }
                 run(&connection).await?;
-                if let Some(role) = &config.serve_role {
-                    make_role(&connection, role, config.serve_password.as_ref()).await?;
+                if let Some(role) = serve_role {
+                    make_role(&connection, role).await?;
                 }
                 return Ok(());
             }
@@ -110,20 +112,22 @@ const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 /// Makes the role, or changes its password, and gives it exactly what `serve` does.
 ///
 /// Names and passwords cannot be parameters of these statements; PostgreSQL itself quotes them (`format`).
-async fn make_role(client: &Client, role: &str, password: Option<&Secret>) -> Result<(), MigrateError> {
+async fn make_role(client: &Client, role: &ServeRole) -> Result<(), MigrateError> {
+    // The verifier and not the password is sent, so that no log of statements ever holds it.
+    let verifier = role.password.as_ref().map(|password| scram_sha_256(password.expose().as_bytes()));
     let quoted = client
         .query_typed_one(
             "select quote_ident($1), quote_literal($2), exists (select from pg_roles where rolname = $1), \
              quote_ident(current_database()), quote_ident(current_schema())",
-            &[(&role, Type::TEXT), (&password.map(Secret::expose), Type::TEXT)],
+            &[(&role.name, Type::TEXT), (&verifier, Type::TEXT)],
         )
         .await?;
     let name: String = quoted.try_get(0)?;
-    let password: Option<String> = quoted.try_get(1)?;
+    let verifier: Option<String> = quoted.try_get(1)?;
     let verb = if quoted.try_get(2)? { "alter" } else { "create" };
     let database: String = quoted.try_get(3)?;
     let schema: String = quoted.try_get(4)?;
-    let password = password.map_or_else(String::new, |password| format!(" password {password}"));
+    let password = verifier.map_or_else(String::new, |verifier| format!(" password {verifier}"));
     client
         .batch_execute(&format!(
             "begin; \

@@ -44,7 +44,7 @@ pub(super) async fn run(cluster: Arc<Cluster>, host: HostId, migrate: bool) {
 
 /// Looks at a host over one connection until that fails.
 async fn watch(cluster: &Cluster, host: HostId, connection: &Connection, migrate: bool) -> WatchError {
-    let mut has_schema = false;
+    let mut is_migrated = !migrate;
     loop {
         let report = match timeout(LOOK_TIMEOUT, look(connection)).await {
             Ok(Ok(report)) => report,
@@ -52,14 +52,13 @@ async fn watch(cluster: &Cluster, host: HostId, connection: &Connection, migrate
             Err(_) => return WatchError::TimedOut,
         };
         let role = report.status.role;
-        has_schema |= report.has_schema;
         cluster.set_client(host, connection.client());
         cluster.host_answered(host, report);
         if role == Role::Primary && cluster.topology().writer == Some(host) {
-            if migrate && !has_schema {
+            if !is_migrated {
                 match timeout(MIGRATE_TIMEOUT, migrate::run(connection)).await {
                     Ok(Ok(())) => {
-                        has_schema = true;
+                        is_migrated = true;
                         continue;
                     }
                     Ok(Err(error)) => tracing::error!(host = host.0, %error, "failed to migrate the schema"),
@@ -117,9 +116,7 @@ async fn keep_fresh(cluster: &Cluster, client: &Client) -> Result<(), Error> {
     if let (Some(system_id), Some(timeline)) = (epoch.system_id, epoch.timeline) {
         let system_id = system_id.to_string();
         let timeline = i64::from(timeline.0);
-        client
-            .query_typed(sql::RECORD_EPOCH, &[(&system_id, Type::TEXT), (&timeline, Type::INT8)])
-            .await?;
+        client.query_typed(sql::RECORD_EPOCH, &[(&system_id, Type::TEXT), (&timeline, Type::INT8)]).await?;
     }
     client.query_typed(sql::HEARTBEAT, &[]).await?;
     Ok(())

@@ -39,7 +39,8 @@ pub enum TlsError {
 /// The client's side of TLS for a mode and a source of trust.
 pub(super) fn client_config(mode: TlsMode, ca: &CaSource) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let config = match mode {
         TlsMode::VerifyFull => builder.with_root_certificates(roots(ca)?).with_no_client_auth(),
         TlsMode::Require | TlsMode::Disable => builder

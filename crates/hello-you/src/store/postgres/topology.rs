@@ -170,7 +170,9 @@ pub(super) fn decide(hosts: &[HostView], memory: Epoch, max_lag: Duration) -> To
 /// A remembered one stays as long as any host that answers has it. Otherwise the hosts that answer must agree.
 fn choose_system(answering: &[(HostId, Nearness, &Report)], memory: Epoch) -> (Epoch, bool) {
     let mut seen = answering.iter().filter_map(|(_, _, report)| report.status.system_id);
-    if memory.system_id.is_some() && (answering.is_empty() || seen.clone().any(|id| Some(id) == memory.system_id)) {
+    if memory.system_id.is_some()
+        && (answering.is_empty() || seen.clone().any(|id| Some(id) == memory.system_id))
+    {
         return (memory, false);
     }
     let Some(first) = seen.next() else {

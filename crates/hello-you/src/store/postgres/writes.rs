@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hello_pg::Lsn;
-use postgres_types::Type;
+use postgres_types::{ToSql, Type};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_postgres::Statement;
@@ -75,7 +75,7 @@ pub(super) async fn run(cluster: Arc<Cluster>, queue: Arc<Queue<Write>>, request
             }
             Err(error) => {
                 for write in batch {
-                    write.fail(error.again());
+                    write.fail(error.clone());
                 }
             }
         }
@@ -186,11 +186,15 @@ fn judge(error: &tokio_postgres::Error) -> Verdict {
         SqlState::DISK_FULL | SqlState::OUT_OF_MEMORY | SqlState::INSUFFICIENT_RESOURCES => {
             Verdict::Refused("the database has no room")
         }
-        SqlState::QUERY_CANCELED | SqlState::LOCK_NOT_AVAILABLE => Verdict::Refused("the database is too slow"),
+        SqlState::QUERY_CANCELED | SqlState::LOCK_NOT_AVAILABLE => {
+            Verdict::Refused("the database is too slow")
+        }
         SqlState::UNDEFINED_TABLE => Verdict::Refused("the schema is not there yet"),
         SqlState::INSUFFICIENT_PRIVILEGE => Verdict::Refused("the database user may not write"),
         // Class 57P: the server ends the session. It may do so after the commit and before its confirmation.
-        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => Verdict::Unconfirmed,
+        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
+            Verdict::Unconfirmed
+        }
         _ => Verdict::Failed,
     }
 }
@@ -239,8 +243,9 @@ impl WriteConnection {
 
         if batch.first().is_some_and(Write::is_put) {
             let dates: Vec<SqlDate> = rows.iter().filter_map(|(_, date)| date.map(SqlDate)).collect();
+            let parameters: [&(dyn ToSql + Sync); 2] = [&names, &dates];
             let (rows, lsn) = tokio::join!(biased;
-                self.connection.query(&self.put, &[&names, &dates]),
+                self.connection.query(&self.put, &parameters),
                 self.connection.query_one(&self.written_lsn, &[]),
             );
             let mut created = HashSet::new();
@@ -251,11 +256,15 @@ impl WriteConnection {
             }
             Ok((created, lsn?.try_get(0)?))
         } else {
+            let parameters: [&(dyn ToSql + Sync); 1] = [&names];
             let (rows, lsn) = tokio::join!(biased;
-                self.connection.query(&self.delete, &[&names]),
+                self.connection.query(&self.delete, &parameters),
                 self.connection.query_one(&self.written_lsn, &[]),
             );
-            let gone = rows?.iter().map(|row| row.try_get::<_, &str>(0).map(Into::into)).collect::<Result<_, _>>()?;
+            let gone = rows?
+                .iter()
+                .map(|row| row.try_get::<_, &str>(0).map(Into::into))
+                .collect::<Result<_, _>>()?;
             Ok((gone, lsn?.try_get(0)?))
         }
     }
