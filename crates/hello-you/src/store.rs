@@ -1,9 +1,6 @@
 //! Where users are kept: one trait, two stores ([`sqlite`] and [`postgres`]) that pass the same contract tests
 //! (`tests/store_contract.rs`).
 
-pub mod migrations;
-pub mod sqlite;
-
 use std::time::Duration;
 
 use hello_pg::{Lsn, SystemId, Timeline};
