@@ -24,6 +24,9 @@ pub(crate) fn write(options: &Options, site: &Site, postgres_version: &str, resu
     }
     process_table(&mut text, site, results);
     ratio_table(&mut text, site, results);
+    for failure in &results.failures {
+        let _ = writeln!(text, "\nFailed: {failure}");
+    }
     println!("{text}");
 
     let directory = site.results();
@@ -316,6 +319,7 @@ fn as_json(options: &Options, site: &Site, machine: &Machine, results: &Results)
             "proportional_bytes": turn.memory.proportional,
             "processes": turn.memory.processes,
         })).collect::<Vec<_>>(),
+        "failures": results.failures,
         "goals": goals(site, results).iter().filter_map(|goal| Some(json!({
             "what": goal.what, "measured": goal.figure?, "bound": goal.bound, "at_least": goal.at_least,
         }))).collect::<Vec<_>>(),
