@@ -124,7 +124,8 @@ fn take_turn(
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, postgres::free_port()?));
     let mut command = contender.command(site, postgres, address.port(), postgres::free_port()?)?;
     let since = Instant::now();
-    let mut server = Running::start(&mut command, Signal::TERM, Duration::from_secs(10))?;
+    // Not SIGTERM, after which the service goes on for its drain delay.
+    let mut server = Running::start(&mut command, Signal::INT, Duration::from_secs(10))?;
     let start = probe::wait_until_greeting(address, &mut server, since)?;
     if round == 1 {
         probe::verify(contender, address, postgres).context("it does not do what is measured")?;
