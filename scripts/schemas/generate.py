@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+import sensitive
 import wafv2
 from bindings import Bindings, provider_schema
 
@@ -43,6 +44,8 @@ def main(bindings: Path, out: Path) -> None:
         rule = resources[name]["b"]["rule"][3]
         del rule["a"]["statement"]
         rule["b"]["statement"] = statement()
+    mark_sensitive(resources, sensitive.RESOURCES)
+    mark_sensitive(data_sources, sensitive.DATA_SOURCES)
     for kind, types in (("resource", resources), ("data source", data_sources)):
         for name, schema in types.items():
             if '"dynamic"' in json.dumps(schema):
@@ -57,6 +60,17 @@ def main(bindings: Path, out: Path) -> None:
     text = json.dumps(document, separators=(",", ":"), sort_keys=True)
     out.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
     print(f"{out}: {len(resources)} resource types, {len(data_sources)} data sources, provider {provider['version']}")
+
+
+def mark_sensitive(types: dict, listed: dict) -> None:
+    for name, paths in listed.items():
+        for path in paths:
+            *outer, last = path.split(".")
+            here = types[name]
+            for step in outer:
+                here = here["b"][step][3]
+            attribute = here["a"][last]
+            attribute[1] += "s"
 
 
 if __name__ == "__main__":
