@@ -1,0 +1,36 @@
+//! Turns the protocol definition, the schemas and the facts into what the binary carries.
+//!
+//! - `proto/*.proto` become Rust types.
+//! - `schemas/*.json` and `schemas/*.json.gz`, joined with what the facts know of a schema (version, sensitive,
+//!   write-only, item limits), become the whole answer to `GetProviderSchema`, encoded, with an index of where each
+//!   type stands in it.
+//! - `facts/*.toml` become one compact JSON text a type, with an index.
+
+mod facts;
+mod schemas;
+mod wire;
+
+use std::{error::Error, path::Path};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for watched in ["build", "proto", "schemas", "facts"] {
+        println!("cargo:rerun-if-changed={watched}");
+    }
+    let out = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
+    let out = Path::new(&out);
+
+    let descriptors = protox::compile(["proto/tfplugin6.proto", "proto/plugin.proto"], ["proto"])?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .extern_path(".tfplugin6.GetProviderSchema.Response", "crate::schema::SchemaAnswer")
+        .compile_fds(descriptors)?;
+
+    let facts = facts::read_all(Path::new("facts"))?;
+    facts::write(&facts, out)?;
+    let providers = schemas::read_all(Path::new("schemas"))?;
+    for name in ["aws", "random"] {
+        let provider = providers.get(name).ok_or_else(|| format!("schemas/ describes no {name} provider"))?;
+        schemas::write(name, provider, &facts, out)?;
+    }
+    Ok(())
+}

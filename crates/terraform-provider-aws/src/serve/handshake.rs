@@ -1,0 +1,77 @@
+//! go-plugin's handshake: a line on standard output says where the server listens and which certificate it has.
+
+use super::{Controller, serve};
+use crate::provider::Provider;
+use base64::Engine as _;
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
+use tokio::{net::UnixListener, sync::watch};
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+
+/// The variable and value by which Terraform shows that it is Terraform.
+const COOKIE: (&str, &str) =
+    ("TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2");
+/// Version of the handshake, and of Terraform's protocol.
+const VERSIONS: &str = "1|6";
+
+/// Why the provider could not be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Started by hand.
+    #[error(
+        "this is a Terraform provider, which Terraform starts itself: name its directory in dev_overrides of a CLI \
+         configuration (docs/PROVIDER.md)"
+    )]
+    NotTerraform,
+    /// No socket or no handshake.
+    #[error("cannot listen for Terraform: {0}")]
+    Io(#[from] io::Error),
+    /// No certificate.
+    #[error("cannot make a certificate for Terraform: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// The server ended early.
+    #[error("serving Terraform failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// The directory of the socket, removed at the end.
+struct SocketDirectory(PathBuf);
+
+impl Drop for SocketDirectory {
+    fn drop(&mut self) {
+        // Nothing to be done about a directory that will not go; it is empty and in the temporary directory.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Serves one Terraform run as its plugin process, until Terraform asks for the end or goes away.
+pub async fn serve_plugin(
+    provider: Provider,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<(), ServeError> {
+    if variable(COOKIE.0).as_deref() != Some(COOKIE.1) {
+        return Err(ServeError::NotTerraform);
+    }
+    let directory = std::env::temp_dir().join(format!("terraform-provider-{}", std::process::id()));
+    std::fs::create_dir_all(&directory)?;
+    let directory = SocketDirectory(directory);
+    let socket = directory.0.join("socket");
+    let listener = UnixListener::bind(&socket)?;
+    let mut server = Server::builder();
+    let mut certificate = String::new();
+    // Terraform offers a certificate where it wants TLS, and then waits for ours.
+    if variable("PLUGIN_CLIENT_CERT").is_some_and(|offered| !offered.is_empty()) {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+        certificate = base64::engine::general_purpose::STANDARD_NO_PAD.encode(made.cert.der());
+        let identity = Identity::from_pem(made.cert.pem(), made.signing_key.serialize_pem());
+        server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
+    }
+    let mut out = io::stdout();
+    writeln!(out, "{VERSIONS}|unix|{}|grpc|{certificate}", socket.display())?;
+    out.flush()?;
+    let (stop, stopped) = watch::channel(false);
+    serve(server, listener, provider, Controller { stop: Some(stop) }, stopped).await?;
+    Ok(())
+}
