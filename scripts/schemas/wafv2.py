@@ -15,7 +15,7 @@ def web_acl_statement() -> list:
     """`aws_wafv2_web_acl.rule.statement`."""
     managed = {
         "managed_rule_group_statement": _list(
-            {"name": _string("r"), "vendor_name": _string("r"), "version": _string("oc")},
+            {"name": _string("r"), "vendor_name": _string("r"), "version": _string("o")},
             {
                 "managed_rule_group_configs": _list({"login_path": _string("o"), "payload_type": _string("o")}, _managed_configs(), at_most=0),
                 "rule_action_override": _rule_action_override(),
@@ -196,7 +196,7 @@ def _managed_configs() -> dict:
             {"enable_regex_in_path": ["bool", "oc"], "login_path": _string("r")},
             {"request_inspection": account_takeover, "response_inspection": response},
         ),
-        "aws_managed_rules_bot_control_rule_set": _list({"enable_machine_learning": ["bool", "oc"], "inspection_level": _string("r")}),
+        "aws_managed_rules_bot_control_rule_set": _list({"enable_machine_learning": ["bool", "o"], "inspection_level": _string("r")}),
         "password_field": field,
         "username_field": field,
     }
