@@ -12,7 +12,6 @@ import json
 import sys
 from pathlib import Path
 
-import sensitive
 import wafv2
 from bindings import Bindings, provider_schema
 
@@ -44,8 +43,9 @@ def main(bindings: Path, out: Path) -> None:
         rule = resources[name]["b"]["rule"][3]
         del rule["a"]["statement"]
         rule["b"]["statement"] = statement()
-    mark_sensitive(resources, sensitive.RESOURCES)
-    mark_sensitive(data_sources, sensitive.DATA_SOURCES)
+    additions = json.loads(Path(__file__).with_name("additions.json").read_text())
+    add(resources, additions["resources"])
+    add(data_sources, additions["data_sources"])
     for kind, types in (("resource", resources), ("data source", data_sources)):
         for name, schema in types.items():
             if '"dynamic"' in json.dumps(schema):
@@ -62,15 +62,22 @@ def main(bindings: Path, out: Path) -> None:
     print(f"{out}: {len(resources)} resource types, {len(data_sources)} data sources, provider {provider['version']}")
 
 
-def mark_sensitive(types: dict, listed: dict) -> None:
-    for name, paths in listed.items():
-        for path in paths:
-            *outer, last = path.split(".")
-            here = types[name]
-            for step in outer:
-                here = here["b"][step][3]
-            attribute = here["a"][last]
-            attribute[1] += "s"
+def add(types: dict, additions: dict) -> None:
+    """Sensitive attributes and item limits, which the bindings do not tell."""
+    for name, known in additions.items():
+        for path in known.get("sensitive", []):
+            block, last = find(types[name], path)
+            block["a"][last][1] += "s"
+        for path, (least, most) in known.get("items", {}).items():
+            block, last = find(types[name], path)
+            block["b"][last][1:3] = [least, most]
+
+
+def find(block: dict, path: str) -> tuple[dict, str]:
+    *outer, last = path.split(".")
+    for step in outer:
+        block = block["b"][step][3]
+    return block, last
 
 
 if __name__ == "__main__":

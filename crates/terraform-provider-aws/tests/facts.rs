@@ -209,6 +209,9 @@ fn defaults_and_enumerations_fit_the_type() {
             let plain = entry.default.is_none() && entry.one_of.is_empty() && entry.value.is_none();
             return (!plain).then(|| "is a block, which has no value of its own".to_owned());
         };
+        if entry.computed {
+            return Some("is computed, which the schema says of an attribute".to_owned());
+        }
         if let Some(default) = entry.default.as_ref().filter(|default| !fits(default, ty)) {
             return Some(format!("has the default {default}, but is of type {}", ty.to_json()));
         }

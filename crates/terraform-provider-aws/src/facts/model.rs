@@ -38,9 +38,12 @@ pub struct Source {
 /// The facts of one attribute or one kind of block.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file, and they are independent")]
 pub struct AttributeFacts {
     /// The cited sources.
     pub source: Citations,
+    /// A block that AWS fills in where the configuration leaves it out.
+    pub computed: bool,
     /// A change replaces the resource.
     pub force_new: bool,
     /// A change that is one of these replaces the resource.
