@@ -4,7 +4,7 @@
 //! a type is read when it is first asked for. This module holds facts only: what they do to a plan is the planner's business.
 //!
 //! - [`model`](self): the form of a facts file
-//! - [`template`]: fills in the templates of made-up values
+//! - [`template`]: the words of the templates of made-up values
 
 mod model;
 pub mod template;

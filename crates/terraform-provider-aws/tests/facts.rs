@@ -285,8 +285,7 @@ fn templates_name_existing_attributes_and_filters() {
             if let Some(name) = template::attributes(text).find(|name| !places.contains_key(*name)) {
                 return Some(format!("is made up from {name}, which is not in the schema"));
             }
-            let filters = text.split('{').skip(1).filter_map(|part| part.split('}').next());
-            for filter in filters.flat_map(|expression| expression.split('|').skip(1)) {
+            for filter in template::expressions(text).flat_map(|expression| template::split(expression).1) {
                 let name = filter.split(' ').next().unwrap_or_default();
                 if !template::FILTERS.contains(&name) {
                     return Some(format!("uses the filter {name}, which does not exist"));
