@@ -4,7 +4,7 @@
 //! where there is none and refuses; [`record::Record`] writes planned values to a file for tests.
 
 pub mod absent;
-mod made_up;
+pub(crate) mod made_up;
 pub mod record;
 
 use crate::{
@@ -49,6 +49,14 @@ pub struct Existing {
     pub place: Place,
     /// State as Terraform last knew it. After an import only `id` is known.
     pub state: Value,
+}
+
+/// Has the state just been imported, so that only its identifier is known?
+fn is_imported(state: &Value) -> bool {
+    let says_nothing = |name: &str, value: &Value| {
+        matches!(name, "id" | "arn" | "name" | "region") || value.is_null() || *value == Value::List(Vec::new())
+    };
+    state.entries().is_some_and(|entries| entries.iter().all(|(name, value)| says_nothing(name, value)))
 }
 
 /// A version of a secret that an ephemeral resource asks for.

@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod config;
+mod data;
 pub mod diagnostic;
 pub mod facts;
 pub mod mark;

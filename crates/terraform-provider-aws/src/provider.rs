@@ -12,6 +12,7 @@ mod service;
 mod settings;
 
 pub use settings::{Connection, Settings};
+pub(crate) use settings::partition;
 
 use crate::{
     backend::{Backend, absent::Absent, record::Record},

@@ -5,7 +5,7 @@
 //! no longer fits) is what the next refresh finds; where the line is as it was written, Terraform's own state is left
 //! alone, so that a test may play an outside event in either file.
 
-use super::{Backend, Change, Existing, Secret, SecretRequest, made_up};
+use super::{Backend, Change, Existing, Secret, SecretRequest, is_imported, made_up::{self, Digits}};
 use crate::{
     diagnostic::Diagnostic,
     value::{Value, json},
@@ -119,7 +119,7 @@ impl Backend for Record {
             self.append(&key, "null").map_err(|error| self.failed(&error))?;
             return Ok(Value::Null);
         }
-        let state = made_up::fill(&schema, &place, &planned);
+        let state = made_up::fill(&schema, &place, &planned, Digits::random());
         let key = key(&schema.name, &place.region, &state);
         self.append(&key, &json::encode(&state)).map_err(|error| self.failed(&error))?;
         Ok(state)
@@ -127,10 +127,7 @@ impl Backend for Record {
 
     async fn read(&self, existing: Existing) -> Result<Value, Diagnostic> {
         let Existing { schema, place, state } = existing;
-        let known = |(name, value): (&String, &Value)| {
-            !(name == "id" || name == "region" || value.is_null() || value.items().is_empty() && value.entries().is_none())
-        };
-        let imported = state.entries().is_some_and(|entries| !entries.iter().any(known));
+        let imported = is_imported(&state);
         let key = key(&schema.name, &place.region, &state);
         match self.last(&key).map_err(|error| self.failed(&error))? {
             Some((recorded, edited)) if edited || imported || recorded == "null" => {
@@ -149,6 +146,7 @@ impl Backend for Record {
 /// A secret's version of which only the form is true: its content is made up and new each time.
 pub(super) fn made_up_secret(request: SecretRequest) -> Secret {
     let SecretRequest { place, secret_id, version_id, version_stage } = request;
+    let mut digits = Digits::random();
     let arn = if secret_id.starts_with("arn:") {
         secret_id
     } else {
@@ -157,8 +155,8 @@ pub(super) fn made_up_secret(request: SecretRequest) -> Secret {
     };
     Secret {
         arn,
-        version_id: version_id.unwrap_or_else(|| made_up::hexadecimal(32)),
-        secret_string: made_up::hexadecimal(32),
+        version_id: version_id.unwrap_or_else(|| digits.uuid()),
+        secret_string: digits.text("0123456789abcdef", 32),
         version_stages: vec![version_stage.unwrap_or_else(|| "AWSCURRENT".to_owned())],
         created_date: "2025-01-01T00:00:00Z".to_owned(),
     }

@@ -48,7 +48,7 @@ impl Settings {
 /// The partition that a region belongs to, by its prefix.
 ///
 /// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>
-pub fn partition(region: &str) -> &'static str {
+pub(crate) fn partition(region: &str) -> &'static str {
     match region.split_once('-').map_or(region, |(head, _)| head) {
         "cn" => "aws-cn",
         "us" if region.starts_with("us-gov-") => "aws-us-gov",
