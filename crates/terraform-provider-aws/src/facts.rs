@@ -1,14 +1,18 @@
 //! What schemas do not show, by resource type: defaults, what forces replacement, constraints, made-up identifiers.
 //!
 //! The facts stand in `facts/<type>.toml`, each with its source; `facts/README.md` explains the keys. The build embeds them, and
-//! a type is read when it is first asked for. This module holds facts only: what they do to a plan is the planner's business.
+//! a type is read when it is first asked for. What they do to a plan is the planner's business.
 //!
 //! - [`model`](self): the form of a facts file
+//! - `check` and `format`: a configuration against the facts of its type
 //! - [`template`]: the words of the templates of made-up values
 
+mod check;
+mod format;
 mod model;
 pub mod template;
 
+pub(crate) use check::check;
 pub use model::{
     AttributeFacts, Change, Citations, Equality, Format, Normalization, Pattern, Source, TypeFacts,
 };

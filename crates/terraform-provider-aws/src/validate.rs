@@ -1,10 +1,23 @@
 //! Validating the configuration of one resource: what the schema cannot say but its facts do.
 
-use crate::{diagnostic::Diagnostic, facts::TypeFacts, rules, schema::TypeSchema, value::Value};
+use crate::{
+    diagnostic::Diagnostic,
+    facts::{self, TypeFacts},
+    rules,
+    schema::TypeSchema,
+    value::Value,
+};
 
 /// Checks a configuration against the facts of its type and AWS's rules.
-pub fn validate(schema: &TypeSchema, facts: Option<&TypeFacts>, config: &Value, diagnostics: &mut Vec<Diagnostic>) {
-    let _ = facts;
+pub fn validate(
+    schema: &TypeSchema,
+    facts: Option<&TypeFacts>,
+    config: &Value,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    if let Some(facts) = facts {
+        facts::check(schema, facts, config, diagnostics);
+    }
     rules::validate(&schema.name, config, diagnostics);
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     diagnostic::{Path, Step},
     schema::{Attribute, Block, NestedBlock, Nesting},
-    value::Value,
+    value::{Type, Value},
 };
 
 /// What a dotted path names in a schema.
@@ -60,7 +60,11 @@ fn descend<'v>(
     let inner = value.get(head);
     match (rest, block.blocks.get(head)) {
         (None, _) => found.push(Occurrence { path: here, holder: value, value: inner }),
-        (Some(_), None) => {}
+        (Some(rest), None) => {
+            if let Some(attribute) = block.attributes.get(head) {
+                descend_type(&attribute.ty, inner, rest, &here, in_set, found);
+            }
+        }
         (Some(rest), Some(nested)) => match (nested.nesting, inner) {
             (Nesting::Single, inner) => descend(&nested.block, inner, rest, &here, in_set, found),
             (Nesting::Map, Value::Map(entries)) => {
@@ -78,5 +82,44 @@ fn descend<'v>(
             }
             _ => {}
         },
+    }
+}
+
+/// The same inside an attribute of objects, such as a security group's `ingress`.
+fn descend_type<'v>(
+    ty: &Type,
+    value: &'v Value,
+    dotted: &str,
+    path: &Path,
+    in_set: bool,
+    found: &mut Vec<Occurrence<'v>>,
+) {
+    match (ty, value) {
+        (Type::List(element) | Type::Set(element), Value::List(items)) => {
+            let in_set = in_set || matches!(ty, Type::Set(_));
+            for (index, item) in items.iter().enumerate() {
+                let deeper = if in_set { path.clone() } else { path.then(Step::Index(index)) };
+                descend_type(element, item, dotted, &deeper, in_set, found);
+            }
+        }
+        (Type::Map(element), Value::Map(entries)) => {
+            for (key, entry) in entries {
+                let deeper = if in_set { path.clone() } else { path.then(Step::Key(key.clone())) };
+                descend_type(element, entry, dotted, &deeper, in_set, found);
+            }
+        }
+        (Type::Object(members), Value::Map(_)) => {
+            let (head, rest) =
+                dotted.split_once('.').map_or((dotted, None), |(head, rest)| (head, Some(rest)));
+            let here = if in_set { path.clone() } else { path.child(head) };
+            match (rest, members.get(head)) {
+                (None, _) => found.push(Occurrence { path: here, holder: value, value: value.get(head) }),
+                (Some(rest), Some(member)) => {
+                    descend_type(member, value.get(head), rest, &here, in_set, found)
+                }
+                (Some(_), None) => {}
+            }
+        }
+        _ => {}
     }
 }

@@ -56,9 +56,9 @@ pub struct AttributeFacts {
     pub ignore_case: bool,
     /// Expressions that a text must match or must not match.
     pub pattern: Vec<Pattern>,
-    /// The least number of characters of a text.
+    /// The least length of a text, in bytes of UTF-8.
     pub min_length: Option<u64>,
-    /// The largest number of characters of a text.
+    /// The largest length of a text, in bytes of UTF-8.
     pub max_length: Option<u64>,
     /// The smallest number.
     pub min: Option<Number>,
@@ -185,8 +185,6 @@ pub enum Format {
     Rfc3339,
     /// Standard base64.
     Base64,
-    /// A regular expression.
-    Regex,
     /// A daily window, `hh24:mi-hh24:mi`.
     WindowDaily,
     /// A weekly window, `ddd:hh24:mi-ddd:hh24:mi`.
