@@ -10,6 +10,8 @@ mod policy;
 pub(crate) mod regions;
 mod services;
 
+pub(crate) use services::functions;
+
 use crate::{backend::Place, diagnostic::Diagnostic, provider::Settings, value::Value};
 
 /// What a data source is asked.

@@ -9,6 +9,7 @@ pub mod mark;
 pub mod plan;
 mod proto;
 pub mod provider;
+mod random;
 pub mod rules;
 pub mod schema;
 pub mod serve;

@@ -7,6 +7,7 @@
 mod answer;
 mod data_sources;
 mod ephemeral;
+mod functions;
 mod resources;
 mod service;
 mod settings;

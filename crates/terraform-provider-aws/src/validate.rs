@@ -1,4 +1,7 @@
-//! Validating the configuration of one resource: what the schema cannot say but its facts do.
+//! Validating the configuration of one resource: what the schema cannot say but its facts and AWS's rules do.
+//!
+//! Sentences are those of Terraform's plugin SDK and of the provider, so that whoever knows them recognises them. What
+//! is unknown is never judged.
 
 use crate::{
     diagnostic::Diagnostic,
@@ -9,12 +12,7 @@ use crate::{
 };
 
 /// Checks a configuration against the facts of its type and AWS's rules.
-pub fn validate(
-    schema: &TypeSchema,
-    facts: Option<&TypeFacts>,
-    config: &Value,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+pub fn validate(schema: &TypeSchema, facts: Option<&TypeFacts>, config: &Value, diagnostics: &mut Vec<Diagnostic>) {
     if let Some(facts) = facts {
         facts::check(schema, facts, config, diagnostics);
     }

@@ -50,25 +50,22 @@ impl Maker<'_> {
 
     /// Names that are completed from a prefix.
     fn names(&self, value: &mut Value) {
-        for name in self.schema.block.attributes.keys() {
-            let known = self.facts.as_ref().and_then(|facts| facts.attribute(name)?.name_prefix.clone());
+        for name in self.schema.block.attributes.keys().filter(|name| value.get(name).is_unknown()).cloned().collect::<Vec<_>>() {
+            let fact = self.facts.as_ref().and_then(|facts| facts.attribute(&name));
             let general = format!("{name}_prefix");
-            let prefix = match known {
-                Some(prefix) => prefix,
+            let argument = match fact.and_then(|fact| fact.name_prefix.clone()) {
+                Some(argument) => argument,
                 None if self.schema.block.attributes.contains_key(&general) => general,
                 None => continue,
             };
-            if value.get(name).is_unknown() {
-                // A fact says what a name is without a prefix; the plugin SDK's own prefix is "terraform-".
-                let general = self.facts.as_ref().and_then(|facts| Some(facts.attribute(name)?.value.is_none()));
-                let prefix = match value.get(&prefix).non_empty() {
-                    Some(prefix) => prefix.to_owned(),
-                    None if general == Some(false) => continue,
-                    None => "terraform-".to_owned(),
-                };
-                let made = format!("{prefix}{}", self.digits.borrow_mut().unique());
-                value.set(name, made.into());
-            }
+            let prefix = match value.get(&argument).as_str() {
+                Some(prefix) => prefix.to_owned(),
+                // A form of its own, which the fact's template gives.
+                None if fact.is_some_and(|fact| fact.value.is_some()) => continue,
+                None => "terraform-".to_owned(),
+            };
+            let made = format!("{prefix}{}", self.digits.borrow_mut().unique());
+            value.set(&name, made.into());
         }
     }
 

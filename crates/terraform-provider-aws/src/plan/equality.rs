@@ -74,7 +74,9 @@ fn instant(text: &str) -> Option<(i64, String)> {
             if sign == "-" { -minutes } else { minutes }
         }
     };
-    if !(0..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || offset.abs() > 1440 {
+    if !(0..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || offset.abs() > 1440
+        || !(0..=24).contains(&hour) || !(0..=59).contains(&minute) || !(0..=60).contains(&second)
+    {
         return None;
     }
     // Days since 1970 in the proleptic Gregorian calendar, counting years from March.

@@ -51,6 +51,10 @@ impl Filler<'_> {
             let inner = format!("{prefix}{name}.");
             let value = entries.entry(name.clone()).or_insert(Value::Null);
             let (before, configured) = (prior.get(name), config.get(name));
+            if self.is_computed_block(&format!("{prefix}{name}")) && says_nothing(configured) {
+                *value = if prior.is_null() { Value::UNKNOWN } else { before.clone() };
+                continue;
+            }
             match (nested.nesting, value) {
                 (Nesting::Single, value) => self.fill(&nested.block, &inner, before, configured, value),
                 (Nesting::List, Value::List(items)) => {
@@ -78,6 +82,22 @@ impl Filler<'_> {
                 _ => {}
             }
         }
+    }
+}
+
+impl Filler<'_> {
+    /// Does AWS fill in this kind of block where the configuration leaves it out?
+    fn is_computed_block(&self, path: &str) -> bool {
+        self.facts.and_then(|facts| facts.attribute(path)).is_some_and(|facts| facts.computed)
+    }
+}
+
+/// Is a kind of block left out?
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::List(items) => items.is_empty(),
+        _ => false,
     }
 }
 
@@ -165,12 +185,12 @@ pub(super) fn recomputed(
         .attributes
         .iter()
         .filter(|(name, facts)| {
-            config.get(name).is_null() && facts.unknown_on_change_of.iter().any(|path| changed(path))
+            says_nothing(config.get(name)) && facts.unknown_on_change_of.iter().any(|path| changed(path))
         })
         .map(|(name, _)| name)
         .collect();
     for name in again {
-        if schema.block.attributes.contains_key(name) {
+        if schema.block.attributes.contains_key(name) || facts.attribute(name).is_some_and(|facts| facts.computed) {
             planned.set(name, Value::UNKNOWN);
         }
     }

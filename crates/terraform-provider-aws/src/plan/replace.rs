@@ -3,11 +3,12 @@
 use super::fill::has_region;
 use crate::{
     diagnostic::Path,
-    facts::TypeFacts,
+    facts::{Change, TypeFacts},
     schema::{Nesting, TypeSchema},
-    value::Value,
+    value::{Value, json},
     walk::{self, Place},
 };
+use serde_json::Value as Json;
 
 /// Adds to `paths` every attribute that changes between `prior` and `planned` and forces replacement.
 pub(super) fn collect(
@@ -20,8 +21,16 @@ pub(super) fn collect(
     if has_region(schema) && !prior.get("region").is_null() && prior.get("region") != planned.get("region") {
         paths.push(Path::attribute("region"));
     }
-    let forcing = facts.into_iter().flat_map(|facts| &facts.attributes).filter(|(_, facts)| facts.force_new);
-    for (dotted, _) in forcing {
+    let is_this_change = |change: &Change, before: &Value, after: &Value| {
+        let is = |value: &Value, expected: &Json| !value.is_unknown() && json::encode(value) == expected.to_string();
+        change.from.as_ref().is_none_or(|from| is(before, from))
+            && change.to.as_ref().is_none_or(|to| is(after, to))
+            && change.when.iter().all(|(path, expected)| {
+                walk::occurrences(&schema.block, planned, path).iter().any(|found| is(found.value, expected))
+            })
+    };
+    let forcing = facts.into_iter().flat_map(|facts| &facts.attributes);
+    for (dotted, fact) in forcing.filter(|(_, fact)| fact.force_new || !fact.force_new_if.is_empty()) {
         let before = walk::occurrences(&schema.block, prior, dotted);
         let after = walk::occurrences(&schema.block, planned, dotted);
         let is_block = matches!(walk::place(&schema.block, dotted), Some(Place::Block(_)));
@@ -31,11 +40,12 @@ pub(super) fn collect(
         };
         if before.len() == after.len() {
             for (before, after) in before.iter().zip(&after) {
-                if differs(before.value, after.value) {
+                let forces = |change| is_this_change(change, before.value, after.value);
+                if differs(before.value, after.value) && (fact.force_new || fact.force_new_if.iter().any(forces)) {
                     paths.push(after.path.clone());
                 }
             }
-        } else {
+        } else if fact.force_new {
             // A block with such an attribute came or went: the path that exists on both sides is the block's.
             paths.push(Path::attribute(dotted.split('.').next().unwrap_or(dotted)));
         }

@@ -1,6 +1,6 @@
 //! The life of a resource: validate, upgrade, read, plan, apply, import, move.
 
-use super::{Provider, Settings};
+use super::{Provider, Role, Settings};
 use crate::{
     backend::{Change, Existing},
     diagnostic::Diagnostic,
@@ -10,6 +10,7 @@ use crate::{
         move_resource_state as move_state, plan_resource_change as plan, read_resource as read,
         upgrade_resource_state as upgrade, validate_resource_config as validate,
     },
+    random,
     schema::TypeSchema,
     validate as validation,
     value::{Value, json, msgpack},
@@ -90,7 +91,7 @@ impl Provider {
         request: read::Request,
     ) -> Result<read::Response, Diagnostic> {
         let schema = self.resource(&request.type_name)?;
-        mark::check(&schema.name, &request.private, self.backend.mark())?;
+        mark::check(&schema.name, &request.private, self.accepted_mark())?;
         let state = received(request.current_state.as_ref(), &schema)?;
         let place = settings.place(state.get("region"));
         let existing = Existing { schema: Arc::clone(&schema), place, state };
@@ -109,7 +110,7 @@ impl Provider {
         let proposed = received(request.proposed_new_state.as_ref(), &schema)?;
         let config = received(request.config.as_ref(), &schema)?;
         if !prior.is_null() {
-            mark::check(&schema.name, &request.prior_private, self.backend.mark())?;
+            mark::check(&schema.name, &request.prior_private, self.accepted_mark())?;
         }
         let facts = facts::of_type(&schema.name);
         let planned = planning::plan(planning::PlanRequest {
@@ -132,10 +133,21 @@ impl Provider {
         })
     }
 
-    /// The name put into new resources' private data.
+    /// The name put into new resources' private data. Random values need no lab, so theirs names none.
     fn mark(&self) -> &str {
-        // Without a backend nothing is applied, so this one reaches no state.
-        self.backend.mark().unwrap_or("nothing")
+        match self.role {
+            Role::Random => "random",
+            // Without a backend nothing is applied, so this name reaches no state.
+            Role::Aws | Role::Other(_) => self.backend.mark().unwrap_or("nothing"),
+        }
+    }
+
+    /// The mark that prior state must carry; `None` where any mark will do.
+    fn accepted_mark(&self) -> Option<&str> {
+        match self.role {
+            Role::Random => None,
+            Role::Aws | Role::Other(_) => self.backend.mark(),
+        }
     }
 
     pub(super) async fn apply_resource(
@@ -148,7 +160,7 @@ impl Provider {
         let planned = received(request.planned_state.as_ref(), &schema)?;
         let config = received(request.config.as_ref(), &schema)?;
         if !prior.is_null() {
-            mark::check(&schema.name, &request.planned_private, self.backend.mark())?;
+            mark::check(&schema.name, &request.planned_private, self.accepted_mark())?;
         }
         let region = if planned.is_null() { prior.get("region") } else { planned.get("region") };
         let place = settings.place(region);
@@ -201,7 +213,7 @@ impl Provider {
                 format!("A {from} cannot become a {to}: remove the `moved` block and let Terraform replace the resource."),
             ));
         }
-        mark::check(from, &request.source_private, self.backend.mark())?;
+        mark::check(from, &request.source_private, self.accepted_mark())?;
         let schema = self.resource(to)?;
         let state = self.raw_state(&schema, &request.source_state.clone().unwrap_or_default())?;
         Ok(move_state::Response {
@@ -212,10 +224,18 @@ impl Provider {
     }
 
     async fn read(&self, existing: Existing) -> Result<Value, Diagnostic> {
-        self.backend.read(existing).await
+        match self.role {
+            // A random value is what was drawn: there is nothing else to read.
+            Role::Random => Ok(existing.state),
+            Role::Aws | Role::Other(_) => self.backend.read(existing).await,
+        }
     }
 
     async fn apply(&self, change: Change) -> Result<Value, Diagnostic> {
-        self.backend.apply(change).await
+        match self.role {
+            Role::Random if change.planned.is_null() || !change.prior.is_null() => Ok(change.planned),
+            Role::Random => random::create(&change.schema.name, &change.planned),
+            Role::Aws | Role::Other(_) => self.backend.apply(change).await,
+        }
     }
 }

@@ -210,10 +210,3 @@ impl provider_server::Provider for Provider {
         answer(async { self.call_function(request.get_ref()) }).await
     }
 }
-
-impl Provider {
-    fn call_function(&self, request: &call_function::Request) -> Result<call_function::Response, Diagnostic> {
-        let _ = self;
-        Err(Diagnostic::error("Unknown function", format!("This provider has no function {:?}.", request.name)))
-    }
-}

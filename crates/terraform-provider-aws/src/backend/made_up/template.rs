@@ -44,8 +44,8 @@ impl Template<'_> {
 
     fn plain(&self, word: &str) -> String {
         let digits = &self.maker.digits;
-        if let Some((alphabet, count)) = template::alphabet(word) {
-            return digits.borrow_mut().text(alphabet, count);
+        if let Some((letters, count)) = template::alphabet(word) {
+            return digits.borrow_mut().text(letters, count);
         }
         match word {
             "partition" => self.place.partition.clone(),
