@@ -87,6 +87,21 @@ impl Path {
     }
 }
 
+impl std::fmt::Display for Path {
+    /// As the provider prints it: `default_action[0].redirect`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (position, step) in self.steps.iter().enumerate() {
+            match step {
+                Step::Attribute(name) if position == 0 => write!(f, "{name}")?,
+                Step::Attribute(name) => write!(f, ".{name}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Key(key) => write!(f, "[{key:?}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 impl From<Path> for proto::AttributePath {
     fn from(path: Path) -> proto::AttributePath {
         use proto::attribute_path::{Step as ProtoStep, step::Selector};

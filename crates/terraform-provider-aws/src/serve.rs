@@ -2,8 +2,10 @@
 
 mod connection;
 mod handshake;
+mod reattach;
 
 pub use handshake::{ServeError, serve_plugin};
+pub use reattach::{reattach_variable, serve_reattach};
 
 use crate::{
     proto::{plugin::grpc_controller_server::GrpcControllerServer, provider_server::ProviderServer},

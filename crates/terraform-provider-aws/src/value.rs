@@ -192,3 +192,6 @@ impl From<i64> for Value {
         Value::Number(Number::from(number))
     }
 }
+
+#[cfg(test)]
+mod tests;

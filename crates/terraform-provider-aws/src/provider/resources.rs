@@ -1,6 +1,6 @@
 //! The life of a resource: validate, upgrade, read, plan, apply, import, move.
 
-use super::{Provider, Role, Settings};
+use super::{Connection, Provider, Role, Settings};
 use crate::{
     backend::{Change, Existing},
     diagnostic::Diagnostic,
@@ -102,7 +102,7 @@ impl Provider {
 
     pub(super) fn plan_resource(
         &self,
-        settings: &Settings,
+        connection: &Connection,
         request: plan::Request,
     ) -> Result<plan::Response, Diagnostic> {
         let schema = self.resource(&request.type_name)?;
@@ -113,14 +113,16 @@ impl Provider {
             mark::check(&schema.name, &request.prior_private, self.accepted_mark())?;
         }
         let facts = facts::of_type(&schema.name);
-        let planned = planning::plan(planning::PlanRequest {
+        let settings = connection.settings();
+        let mut planned = planning::plan(planning::PlanRequest {
             schema: &schema,
             facts: facts.as_deref(),
-            settings,
+            settings: &settings,
             prior: &prior,
             proposed: &proposed,
             config: &config,
         });
+        planned.diagnostics.extend(planned.planned.as_ref().and_then(|value| connection.admit(&schema.name, value)));
         let private = if prior.is_null() { mark::private(self.mark()) } else { request.prior_private };
         Ok(plan::Response {
             planned_state: planned.planned.as_ref().and_then(sent),

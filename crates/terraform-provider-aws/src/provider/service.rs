@@ -134,8 +134,8 @@ impl provider_server::Provider for Provider {
         &self,
         request: Request<plan_resource_change::Request>,
     ) -> Reply<plan_resource_change::Response> {
-        let (settings, request) = split(request);
-        answer(async { self.plan_resource(&settings, request) }).await
+        let connection = connection(&request);
+        answer(async { self.plan_resource(&connection, request.into_inner()) }).await
     }
 
     async fn apply_resource_change(

@@ -4,6 +4,7 @@ use super::{Provider, Role};
 use crate::{
     backend::Place,
     diagnostic::{Diagnostic, Path},
+    rules::Neighbours,
     value::Value,
 };
 use std::{
@@ -56,17 +57,25 @@ pub(crate) fn partition(region: &str) -> &'static str {
     }
 }
 
-/// One connection of Terraform and the configuration that came by it.
+/// One connection of Terraform: the configuration that came by it, and what has been planned by it.
 #[derive(Debug, Default)]
-pub struct Connection(Mutex<Arc<Settings>>);
+pub struct Connection {
+    settings: Mutex<Arc<Settings>>,
+    neighbours: Mutex<Neighbours>,
+}
 
 impl Connection {
     pub(super) fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds a planned resource to those of this run; says why it cannot stand beside them.
+    pub(super) fn admit(&self, type_name: &str, planned: &Value) -> Option<Diagnostic> {
+        self.neighbours.lock().unwrap_or_else(PoisonError::into_inner).admit(type_name, planned)
     }
 
     fn configure(&self, settings: Settings) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 }
 
