@@ -5,7 +5,7 @@
 mod draw;
 mod words;
 
-use crate::{diagnostic::Diagnostic, value::Value};
+use crate::{diagnostic::Diagnostic, rules::Change, value::Value};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -91,6 +91,16 @@ pub(crate) fn create(type_name: &str, planned: &Value) -> Result<Value, Diagnost
         _ => return Err(refused("this type is not known")),
     }
     Ok(state)
+}
+
+/// `number` is the older name of `numeric`: whichever is configured holds for both, and digits are drawn by default.
+///
+/// hashicorp/terraform-provider-random, `internal/planmodifiers/bool`, `NumberNumericAttributePlanModifier`.
+pub(crate) fn plan_digits(change: &mut Change<'_>) {
+    let configured = ["numeric", "number"].into_iter().map(|name| change.config.get(name)).find(|value| !value.is_null());
+    let digits = configured.cloned().unwrap_or(Value::Bool(true));
+    change.planned.set("number", digits.clone());
+    change.planned.set("numeric", digits);
 }
 
 /// A password or string of the rules in `config`; also what the ephemeral password is drawn by.

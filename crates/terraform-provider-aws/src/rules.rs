@@ -59,6 +59,7 @@ pub fn plan(type_name: &str, change: &mut Change<'_>) {
         "aws_lb" | "aws_alb" => elbv2::balancer(change),
         "aws_lb_listener" | "aws_alb_listener" => elbv2::certificate_region(change),
         "aws_db_instance" => rds::plan_instance(change),
+        "random_password" | "random_string" => crate::random::plan_digits(change),
         _ => {}
     }
 }

@@ -1,0 +1,5 @@
+//! The provider under the real `terraform`: configurations in temporary directories, run as a user would.
+
+mod depth;
+mod example;
+mod harness;
