@@ -1,6 +1,6 @@
 //! The life of a resource: validate, upgrade, read, plan, apply, import, move.
 
-use super::{Connection, Provider, Role, Settings};
+use super::{Connection, Provider, Role, Settings, settings::is_region};
 use crate::{
     backend::{Change, Existing},
     diagnostic::Diagnostic,
@@ -184,11 +184,22 @@ impl Provider {
         }
     }
 
-    pub(super) fn import_resource(&self, request: import::Request) -> Result<import::Response, Diagnostic> {
+    pub(super) fn import_resource(
+        &self,
+        settings: &Settings,
+        request: import::Request,
+    ) -> Result<import::Response, Diagnostic> {
         let schema = self.resource(&request.type_name)?;
-        let mut state = Value::object([("id", Value::from(request.id.as_str()))]);
-        if !schema.block.attributes.contains_key("id") {
-            state = Value::object([(self.identifying(&schema), Value::from(request.id.as_str()))]);
+        let attributes = &schema.block.attributes;
+        let regional = attributes.get("region").is_some_and(|region| region.optional);
+        // `vpc-a01106c2@eu-west-1` lives outside the provider's region.
+        // https://registry.terraform.io/providers/hashicorp/aws/latest/docs/guides/enhanced-region-support
+        let named = request.id.rsplit_once('@').filter(|(_, region)| regional && is_region(region));
+        let (id, region) = named.map_or((request.id.as_str(), None), |(id, region)| (id, Some(region)));
+        let identifying = ["id", "arn", "name"].into_iter().find(|name| attributes.contains_key(*name));
+        let mut state = Value::object([(identifying.unwrap_or("id"), Value::from(id))]);
+        if regional {
+            state.set("region", region.map_or_else(|| settings.region.clone(), Value::from));
         }
         schema.block.normalise(&mut state);
         let imported = import::ImportedResource {
@@ -198,11 +209,6 @@ impl Provider {
             identity: None,
         };
         Ok(import::Response { imported_resources: vec![imported], ..Default::default() })
-    }
-
-    /// The attribute that an import id fills where a type has no `id`.
-    fn identifying<'s>(&self, schema: &'s TypeSchema) -> &'s str {
-        ["arn", "name"].into_iter().find(|name| schema.block.attributes.contains_key(*name)).unwrap_or("id")
     }
 
     pub(super) fn move_resource(&self, request: &move_state::Request) -> Result<move_state::Response, Diagnostic> {

@@ -150,7 +150,8 @@ impl provider_server::Provider for Provider {
         &self,
         request: Request<import_resource_state::Request>,
     ) -> Reply<import_resource_state::Response> {
-        answer(async { self.import_resource(request.into_inner()) }).await
+        let (settings, request) = split(request);
+        answer(async { self.import_resource(&settings, request) }).await
     }
 
     async fn move_resource_state(

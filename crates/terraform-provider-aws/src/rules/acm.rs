@@ -16,32 +16,29 @@ const CLOUDFRONT_REGION: &str = "us-east-1";
 pub(super) fn certificate(change: &mut Change<'_>) {
     let planned = &mut change.planned;
     let (domain, names) = (planned.get("domain_name").clone(), planned.get("subject_alternative_names").clone());
-    // On an update what AWS answered stays, unless the names change.
-    let same_names = |name: &str| change.config.get(name).is_null() || change.prior.get(name) == planned.get(name);
-    let unchanged = !change.prior.is_null()
-        && change.prior.get("domain_name") == &domain
-        && same_names("subject_alternative_names");
-    if unchanged || domain.is_null() {
+    let configured = change.config.get("subject_alternative_names");
+    if domain.is_null() || configured.is_unknown() {
         return;
     }
+    // The certificate's own name is one of the alternative names, whether it is configured so or not.
     let mut all = vec![domain];
-    all.extend(names.items().iter().filter(|name| **name != all[0]).cloned().collect::<Vec<_>>());
-    let names_known = names.is_null() || names.is_unknown() && change.config.get("subject_alternative_names").is_null() || !names.is_unknown();
-    if names_known {
-        planned.set("subject_alternative_names", Value::List(all.clone()));
+    let others = if configured.is_null() && change.prior.is_null() { &[] } else { names.items() };
+    all.extend(others.iter().filter(|name| **name != all[0]).cloned().collect::<Vec<_>>());
+    all.sort();
+    let unchanged = change.prior.get("subject_alternative_names").items() == all;
+    planned.set("subject_alternative_names", Value::List(all.clone()));
+    if unchanged || planned.get("validation_method").as_str() != Some("DNS") {
+        return;
     }
-    if planned.get("validation_method").as_str() == Some("DNS") && names_known {
-        let option = |name: Value| {
-            Value::object([
-                ("domain_name", name),
-                ("resource_record_name", Value::UNKNOWN),
-                ("resource_record_type", Value::UNKNOWN),
-                ("resource_record_value", Value::UNKNOWN),
-            ])
-        };
-        let options = all.into_iter().map(option).collect();
-        planned.set("domain_validation_options", Value::List(options));
-    }
+    let option = |name: Value| {
+        Value::object([
+            ("domain_name", name),
+            ("resource_record_name", Value::UNKNOWN),
+            ("resource_record_type", Value::UNKNOWN),
+            ("resource_record_value", Value::UNKNOWN),
+        ])
+    };
+    planned.set("domain_validation_options", Value::List(all.into_iter().map(option).collect()));
 }
 
 /// `CloudFront` looks for its certificate in one region alone. Wording: the service's own.

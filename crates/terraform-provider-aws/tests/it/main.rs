@@ -1,5 +1,13 @@
 //! The provider under the real `terraform`: configurations in temporary directories, run as a user would.
 
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
+mod data_sources;
 mod depth;
 mod example;
 mod harness;
+mod lifecycle;
+mod process;
+mod refusals;
+mod secrets;
+mod state;
