@@ -16,7 +16,8 @@ from pathlib import Path
 
 COMMENT = re.compile(r"// (\w+) - computed: (true|false), optional: (true|false), required: (true|false)\n")
 HCL_ENTRY = re.compile(
-    r'^\s+"?(\w+)"?: \{\n\s+value: .*\n\s+isBlock: \w+,\n\s+type: "(\w+)",\n\s+storageClassType: "(\w+)"', re.M
+    r'^\s+"?(\w+)"?: \{\n\s+value: .*\n\s+isBlock: \w+,\n\s+type: "(\w+)",\n\s+storageClassType: "(\w+)"',
+    re.M,
 )
 HCL_FUNCTION = re.compile(r"export function (\w+)ToHclTerraform\(.*?\n\}\n", re.S)
 NESTED = re.compile(r'= new (cdktf\.)?(\w+)\(this, "\w+"(?:, (true|false))?\)')

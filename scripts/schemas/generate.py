@@ -49,7 +49,9 @@ def main(bindings: Path, out: Path) -> None:
     for kind, types in (("resource", resources), ("data source", data_sources)):
         for name, schema in types.items():
             if '"dynamic"' in json.dumps(schema):
-                sys.exit(f"{kind} {name} has a value of any type: describe it by hand or list it in UNDESCRIBED")
+                sys.exit(
+                    f"{kind} {name} has a value of any type: describe it by hand or list it in UNDESCRIBED"
+                )
     document = {
         "package": f"{package['name']}@{package['version']}",
         "provider_version": provider["version"],
@@ -59,7 +61,9 @@ def main(bindings: Path, out: Path) -> None:
     }
     text = json.dumps(document, separators=(",", ":"), sort_keys=True)
     out.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
-    print(f"{out}: {len(resources)} resource types, {len(data_sources)} data sources, provider {provider['version']}")
+    print(
+        f"{out}: {len(resources)} resource types, {len(data_sources)} data sources, provider {provider['version']}"
+    )
 
 
 def add(types: dict, additions: dict) -> None:

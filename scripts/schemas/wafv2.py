@@ -17,12 +17,16 @@ def web_acl_statement() -> list:
         "managed_rule_group_statement": _list(
             {"name": _string("r"), "vendor_name": _string("r"), "version": _string("o")},
             {
-                "managed_rule_group_configs": _list({"login_path": _string("o"), "payload_type": _string("o")}, _managed_configs(), at_most=0),
+                "managed_rule_group_configs": _list(
+                    {"login_path": _string("o"), "payload_type": _string("o")}, _managed_configs(), at_most=0
+                ),
                 "rule_action_override": _rule_action_override(),
                 "scope_down_statement": _scope_down(),
             },
         ),
-        "rule_group_reference_statement": _list({"arn": _string("r")}, {"rule_action_override": _rule_action_override()}),
+        "rule_group_reference_statement": _list(
+            {"arn": _string("r")}, {"rule_action_override": _rule_action_override()}
+        ),
     }
     return _list({}, _root() | managed, at_least=1)
 
@@ -50,14 +54,24 @@ def _logical(level: int) -> dict:
 def _matches() -> dict:
     inspected = {"field_to_match": _field_to_match(), "text_transformation": _text_transformation()}
     return {
-        "asn_match_statement": _list({"asn_list": [["list", "number"], "r"]}, {"forwarded_ip_config": _forwarded_ip()}),
-        "byte_match_statement": _list({"positional_constraint": _string("r"), "search_string": _string("r")}, inspected),
-        "geo_match_statement": _list({"country_codes": _strings("r")}, {"forwarded_ip_config": _forwarded_ip()}),
-        "ip_set_reference_statement": _list({"arn": _string("r")}, {"ip_set_forwarded_ip_config": _forwarded_ip(position=True)}),
+        "asn_match_statement": _list(
+            {"asn_list": [["list", "number"], "r"]}, {"forwarded_ip_config": _forwarded_ip()}
+        ),
+        "byte_match_statement": _list(
+            {"positional_constraint": _string("r"), "search_string": _string("r")}, inspected
+        ),
+        "geo_match_statement": _list(
+            {"country_codes": _strings("r")}, {"forwarded_ip_config": _forwarded_ip()}
+        ),
+        "ip_set_reference_statement": _list(
+            {"arn": _string("r")}, {"ip_set_forwarded_ip_config": _forwarded_ip(position=True)}
+        ),
         "label_match_statement": _list({"key": _string("r"), "scope": _string("r")}),
         "regex_match_statement": _list({"regex_string": _string("r")}, inspected),
         "regex_pattern_set_reference_statement": _list({"arn": _string("r")}, inspected),
-        "size_constraint_statement": _list({"comparison_operator": _string("r"), "size": _number("r")}, inspected),
+        "size_constraint_statement": _list(
+            {"comparison_operator": _string("r"), "size": _number("r")}, inspected
+        ),
         "sqli_match_statement": _list({"sensitivity_level": _string("o")}, inspected),
         "xss_match_statement": _list({}, inspected),
     }
@@ -75,7 +89,10 @@ def _field_to_match() -> list:
                 pattern,
                 {
                     "match_pattern": _list(
-                        {"excluded_cookies": _strings("o"), "included_cookies": _strings("o")}, {"all": _list()}, at_least=1, at_most=0
+                        {"excluded_cookies": _strings("o"), "included_cookies": _strings("o")},
+                        {"all": _list()},
+                        at_least=1,
+                        at_most=0,
                     )
                 },
             ),
@@ -84,7 +101,9 @@ def _field_to_match() -> list:
                 pattern,
                 {
                     "match_pattern": _list(
-                        {"excluded_headers": _strings("o"), "included_headers": _strings("o")}, {"all": _list()}, at_least=1
+                        {"excluded_headers": _strings("o"), "included_headers": _strings("o")},
+                        {"all": _list()},
+                        at_least=1,
                     )
                 },
                 at_most=0,
@@ -92,7 +111,11 @@ def _field_to_match() -> list:
             "ja3_fingerprint": fallback,
             "ja4_fingerprint": fallback,
             "json_body": _list(
-                {"invalid_fallback_behavior": _string("o"), "match_scope": _string("r"), "oversize_handling": _string("o")},
+                {
+                    "invalid_fallback_behavior": _string("o"),
+                    "match_scope": _string("r"),
+                    "oversize_handling": _string("o"),
+                },
                 {"match_pattern": _list({"included_paths": _strings("o")}, {"all": _list()}, at_least=1)},
             ),
             "method": _list(),
@@ -146,11 +169,16 @@ def _rule_action_override() -> list:
     handling = {"custom_request_handling": _list({}, {"insert_header": ["set", 1, 0, header]})}
     response = {
         "custom_response": _list(
-            {"custom_response_body_key": _string("o"), "response_code": _number("r")}, {"response_header": ["set", 0, 0, header]}
+            {"custom_response_body_key": _string("o"), "response_code": _number("r")},
+            {"response_header": ["set", 0, 0, header]},
         )
     }
     actions = {name: _list({}, handling) for name in ("allow", "captcha", "challenge", "count")}
-    return _list({"name": _string("r")}, {"action_to_use": _list({}, actions | {"block": _list({}, response)}, at_least=1)}, at_most=100)
+    return _list(
+        {"name": _string("r")},
+        {"action_to_use": _list({}, actions | {"block": _list({}, response)}, at_least=1)},
+        at_most=100,
+    )
 
 
 def _managed_configs() -> dict:
@@ -161,10 +189,14 @@ def _managed_configs() -> dict:
     response = _list(
         {},
         {
-            "body_contains": _list({"failure_strings": [["set", "string"], "r"], "success_strings": [["set", "string"], "r"]}),
+            "body_contains": _list(
+                {"failure_strings": [["set", "string"], "r"], "success_strings": [["set", "string"], "r"]}
+            ),
             "header": _list({"name": _string("r")} | outcome),
             "json": _list(identifier | outcome),
-            "status_code": _list({"failure_codes": [["set", "number"], "r"], "success_codes": [["set", "number"], "r"]}),
+            "status_code": _list(
+                {"failure_codes": [["set", "number"], "r"], "success_codes": [["set", "number"], "r"]}
+            ),
         },
     )
     account_creation = _list(
@@ -178,7 +210,9 @@ def _managed_configs() -> dict:
         },
         at_least=1,
     )
-    account_takeover = _list({"payload_type": _string("r")}, {"password_field": required_field, "username_field": required_field})
+    account_takeover = _list(
+        {"payload_type": _string("r")}, {"password_field": required_field, "username_field": required_field}
+    )
     challenge = _list(
         {"sensitivity": _string("o"), "usage_of_action": _string("r")},
         {"exempt_uri_regular_expression": _list({"regex_string": _string("o")}, at_most=5)},
@@ -186,23 +220,32 @@ def _managed_configs() -> dict:
     )
     return {
         "aws_managed_rules_acfp_rule_set": _list(
-            {"creation_path": _string("r"), "enable_regex_in_path": ["bool", "oc"], "registration_page_path": _string("r")},
+            {
+                "creation_path": _string("r"),
+                "enable_regex_in_path": ["bool", "oc"],
+                "registration_page_path": _string("r"),
+            },
             {"request_inspection": account_creation, "response_inspection": response},
         ),
         "aws_managed_rules_anti_ddos_rule_set": _list(
-            {"sensitivity_to_block": _string("o")}, {"client_side_action_config": _list({}, {"challenge": challenge}, at_least=1)}
+            {"sensitivity_to_block": _string("o")},
+            {"client_side_action_config": _list({}, {"challenge": challenge}, at_least=1)},
         ),
         "aws_managed_rules_atp_rule_set": _list(
             {"enable_regex_in_path": ["bool", "oc"], "login_path": _string("r")},
             {"request_inspection": account_takeover, "response_inspection": response},
         ),
-        "aws_managed_rules_bot_control_rule_set": _list({"enable_machine_learning": ["bool", "o"], "inspection_level": _string("r")}),
+        "aws_managed_rules_bot_control_rule_set": _list(
+            {"enable_machine_learning": ["bool", "o"], "inspection_level": _string("r")}
+        ),
         "password_field": field,
         "username_field": field,
     }
 
 
-def _list(attributes: dict | None = None, blocks: dict | None = None, at_least: int = 0, at_most: int = 1) -> list:
+def _list(
+    attributes: dict | None = None, blocks: dict | None = None, at_least: int = 0, at_most: int = 1
+) -> list:
     return ["list", at_least, at_most, block(attributes or {}, blocks or {})]
 
 
