@@ -1,5 +1,6 @@
 //! Reads `facts/*.toml` and writes them as JSON texts with an index.
 
+use crate::position;
 use serde_json::Value;
 use std::{collections::BTreeMap, error::Error, fmt::Write as _, fs, path::Path};
 
@@ -13,7 +14,8 @@ pub(crate) fn read_all(directory: &Path) -> Result<Facts, Box<dyn Error>> {
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
-        let table: Value = toml::from_str(&fs::read_to_string(&path)?).map_err(|e| format!("{}: {e}", path.display()))?;
+        let table: Value =
+            toml::from_str(&fs::read_to_string(&path)?).map_err(|e| format!("{}: {e}", path.display()))?;
         let type_name = table["type"].as_str().ok_or_else(|| format!("{}: no `type`", path.display()))?;
         facts.insert(type_name.to_owned(), table.clone());
     }
@@ -25,7 +27,12 @@ pub(crate) fn write(facts: &Facts, out: &Path) -> Result<(), Box<dyn Error>> {
     let mut index = String::from("&[\n");
     for (type_name, table) in facts {
         let text = serde_json::to_string(table)?;
-        writeln!(index, "({type_name:?}, {}, {}),", texts.len(), texts.len() + text.len())?;
+        writeln!(
+            index,
+            "({type_name:?}, {}, {}),",
+            position(texts.len()),
+            position(texts.len() + text.len())
+        )?;
         texts.push_str(&text);
     }
     index.push(']');

@@ -1,8 +1,10 @@
 //! Reads the schemas (layout: `schemas/README.md`), adds what the facts know, writes the encoded answer and its index.
 
-use crate::{facts::Facts, wire::Message};
+use crate::{facts::Facts, position, wire::Message};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, error::Error, fmt::Write as _, fs, io::Read as _, path::Path, sync::LazyLock};
+use std::{
+    collections::BTreeMap, error::Error, fmt::Write as _, fs, io::Read as _, path::Path, sync::LazyLock,
+};
 
 static NOTHING: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
 
@@ -15,15 +17,16 @@ pub(crate) fn read_all(directory: &Path) -> Result<BTreeMap<String, Map<String, 
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         let mut text = String::new();
-        if name.ends_with(".json.gz") {
-            flate2::read::GzDecoder::new(fs::File::open(&path)?).read_to_string(&mut text)?;
-        } else if name.ends_with(".json") {
-            text = fs::read_to_string(&path)?;
-        } else {
-            continue;
+        match name.split_once('.') {
+            Some((_, "json.gz")) => {
+                flate2::read::GzDecoder::new(fs::File::open(&path)?).read_to_string(&mut text)?;
+            }
+            Some((_, "json")) => text = fs::read_to_string(&path)?,
+            _ => continue,
         }
         let document: Value = serde_json::from_str(&text).map_err(|e| format!("{name}: {e}"))?;
-        let provider = providers.entry(name.split(['-', '.']).next().unwrap_or(&name).to_owned()).or_default();
+        let provider =
+            providers.entry(name.split(['-', '.']).next().unwrap_or(&name).to_owned()).or_default();
         for (part, content) in document.as_object().unwrap_or(&NOTHING) {
             match (provider.get_mut(part), content) {
                 (Some(Value::Object(present)), Value::Object(more)) => present.extend(more.clone()),
@@ -52,7 +55,7 @@ pub(crate) fn write(
     let mut answer = Message::default();
     let mut index = String::from("Index {\n");
     let start = answer.bytes(1, &schema(provider.get("provider").unwrap_or(&Value::Null), &none)?);
-    writeln!(index, "provider: ({start}, {}),", answer.0.len())?;
+    writeln!(index, "provider: ({}, {}),", position(start), position(answer.0.len()))?;
     for (field, part) in [(2, "resources"), (3, "data_sources"), (8, "ephemeral_resources")] {
         writeln!(index, "{part}: &[")?;
         for (type_name, content) in sorted(provider.get(part)) {
@@ -63,15 +66,22 @@ pub(crate) fn write(
             });
             let encoded = schema(content, &additions).map_err(|e| format!("{type_name}: {e}"))?;
             let start = map_entry(&mut answer, field, type_name, &encoded);
-            writeln!(index, "({type_name:?}, {start}, {}),", start + encoded.len())?;
+            writeln!(index, "({type_name:?}, {}, {}),", position(start), position(start + encoded.len()))?;
         }
         index.push_str("],\n");
+    }
+    // Modules name themselves in `provider_meta "aws" { user_agent = [...] }`.
+    if name == "aws" {
+        answer.bytes(
+            5,
+            &schema(&serde_json::json!({ "a": { "user_agent": [["list", "string"], "o"] } }), &none)?,
+        );
     }
     index.push_str("functions: &[\n");
     for (function_name, content) in sorted(provider.get("functions")) {
         let encoded = function(content)?;
         let start = map_entry(&mut answer, 7, function_name, &encoded);
-        writeln!(index, "({function_name:?}, {start}, {}),", start + encoded.len())?;
+        writeln!(index, "({function_name:?}, {}, {}),", position(start), position(start + encoded.len()))?;
     }
     index.push_str("],\n}");
     // plan_destroy: a destruction is refused too where the state is not the lab's.
@@ -107,12 +117,12 @@ fn schema(content: &Value, additions: &Additions<'_>) -> Result<Vec<u8>, String>
 }
 
 fn block(content: &Value, prefix: &str, additions: &Additions<'_>) -> Result<Vec<u8>, String> {
-    let fact = |name: &str, key: &str| additions.attributes.get(&format!("{prefix}{name}")).map(|entry| &entry[key]);
+    let fact =
+        |name: &str, key: &str| additions.attributes.get(&format!("{prefix}{name}")).map(|entry| &entry[key]);
     let mut message = Message::default();
     for (name, attribute) in sorted(content.get("a")) {
-        let (ty, flags) = match attribute.as_array().map(Vec::as_slice) {
-            Some([ty, Value::String(flags)]) => (ty, flags),
-            _ => return Err(format!("attribute {prefix}{name} is not [type, flags]")),
+        let Some([ty, Value::String(flags)]) = attribute.as_array().map(Vec::as_slice) else {
+            return Err(format!("attribute {prefix}{name} is not [type, flags]"));
         };
         let known = |key: &str| fact(name, key).and_then(Value::as_bool).unwrap_or(false);
         let mut encoded = Message::default();
@@ -126,11 +136,12 @@ fn block(content: &Value, prefix: &str, additions: &Additions<'_>) -> Result<Vec
         message.bytes(2, &encoded.0);
     }
     for (name, nested) in sorted(content.get("b")) {
-        let (mode, min, max, inner) = match nested.as_array().map(Vec::as_slice) {
-            Some([Value::String(mode), min, max, inner]) => (mode, min, max, inner),
-            _ => return Err(format!("block {prefix}{name} is not [mode, min, max, block]")),
+        let Some([Value::String(mode), min, max, inner]) = nested.as_array().map(Vec::as_slice) else {
+            return Err(format!("block {prefix}{name} is not [mode, min, max, block]"));
         };
-        let limit = |key: &str, schema: &Value| fact(name, key).and_then(Value::as_u64).or(schema.as_u64()).unwrap_or(0);
+        let limit = |key: &str, schema: &Value| {
+            fact(name, key).and_then(Value::as_u64).or(schema.as_u64()).unwrap_or(0)
+        };
         let number = ["single", "list", "set"].iter().position(|known| known == mode);
         let number = number.ok_or_else(|| format!("block {prefix}{name} has an unknown mode {mode:?}"))?;
         let mut encoded = Message::default();

@@ -7,11 +7,7 @@ pub mod absent;
 pub(crate) mod made_up;
 pub mod record;
 
-use crate::{
-    diagnostic::Diagnostic,
-    schema::TypeSchema,
-    value::Value,
-};
+use crate::{diagnostic::Diagnostic, schema::TypeSchema, value::Value};
 use std::sync::Arc;
 
 /// Where the resources of one operation live.
@@ -54,7 +50,9 @@ pub struct Existing {
 /// Has the state just been imported, so that only its identifier is known?
 fn is_imported(state: &Value) -> bool {
     let says_nothing = |name: &str, value: &Value| {
-        matches!(name, "id" | "arn" | "name" | "region") || value.is_null() || *value == Value::List(Vec::new())
+        matches!(name, "id" | "arn" | "name" | "region")
+            || value.is_null()
+            || *value == Value::List(Vec::new())
     };
     state.entries().is_some_and(|entries| entries.iter().all(|(name, value)| says_nothing(name, value)))
 }

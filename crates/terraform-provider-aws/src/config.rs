@@ -33,9 +33,9 @@ impl Environment {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let apply = match set("HELLO_PROVIDER_APPLY") {
             None => ApplyMode::Refuse,
-            Some(word) if word == "record" => {
-                ApplyMode::Record(set("HELLO_PROVIDER_RECORD").unwrap_or_else(|| RECORD_FILE.to_owned()).into())
-            }
+            Some(word) if word == "record" => ApplyMode::Record(
+                set("HELLO_PROVIDER_RECORD").unwrap_or_else(|| RECORD_FILE.to_owned()).into(),
+            ),
             Some(word) => ApplyMode::Invalid(word),
         };
         Environment { region: set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")), apply }
@@ -47,7 +47,9 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Environment {
-        Environment::read(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned()))
+        Environment::read(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned())
+        })
     }
 
     #[test]
@@ -59,7 +61,13 @@ mod tests {
 
     #[test]
     fn the_first_region_variable_wins() {
-        assert_eq!(read(&[("AWS_REGION", "eu-west-1"), ("AWS_DEFAULT_REGION", "us-east-1")]).region.unwrap(), "eu-west-1");
-        assert_eq!(read(&[("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "us-east-1")]).region.unwrap(), "us-east-1");
+        assert_eq!(
+            read(&[("AWS_REGION", "eu-west-1"), ("AWS_DEFAULT_REGION", "us-east-1")]).region.unwrap(),
+            "eu-west-1"
+        );
+        assert_eq!(
+            read(&[("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "us-east-1")]).region.unwrap(),
+            "us-east-1"
+        );
     }
 }

@@ -18,7 +18,12 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error about a whole resource or operation.
     pub fn error(summary: impl Into<String>, detail: impl Into<String>) -> Diagnostic {
-        Diagnostic { is_warning: false, summary: summary.into(), detail: detail.into(), path: Path::default() }
+        Diagnostic {
+            is_warning: false,
+            summary: summary.into(),
+            detail: detail.into(),
+            path: Path::default(),
+        }
     }
 
     /// A warning about a whole resource or operation.

@@ -19,6 +19,7 @@ fn role() -> Role {
     arguments.next().map_or_else(|| Role::of_executable(&file_name), |name| Role::of_name(&name))
 }
 
+#[expect(clippy::print_stderr, reason = "a person who starts it by hand reads this")]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let provider = Provider::without_lab(role(), Environment::read(variable));

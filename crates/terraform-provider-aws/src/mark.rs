@@ -18,6 +18,7 @@ struct Mark {
 }
 
 /// Private data with the mark of `place`.
+#[expect(clippy::missing_panics_doc, reason = "a string is JSON")]
 pub fn private(place: &str) -> Vec<u8> {
     let private = Private { hello_you: Mark { made_by: place.to_owned() } };
     serde_json::to_vec(&private).expect("a string is JSON")
@@ -59,7 +60,8 @@ mod tests {
 
     #[test]
     fn private_data_as_hashicorp_writes_it_is_refused() {
-        for private in ["", "null", "{}", "{\"schema_version\":\"2\"}", "\"hello_you\"", "{\"hello_you\":{}}"] {
+        for private in ["", "null", "{}", "{\"schema_version\":\"2\"}", "\"hello_you\"", "{\"hello_you\":{}}"]
+        {
             assert!(check("aws_db_instance", private.as_bytes(), None).is_err(), "{private}");
         }
     }

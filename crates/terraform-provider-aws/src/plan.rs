@@ -55,7 +55,8 @@ pub fn plan(request: PlanRequest<'_>) -> Plan {
     fill::Filler { facts }.fill(&schema.block, "", prior, config, &mut planned);
     fill::region(schema, settings, config, &mut planned);
     fill::tags(schema, settings, &mut planned);
-    let mut change = rules::Change { prior, config, settings, planned, replace: Vec::new(), diagnostics: Vec::new() };
+    let mut change =
+        rules::Change { prior, config, settings, planned, replace: Vec::new(), diagnostics: Vec::new() };
     rules::plan(&schema.name, &mut change);
     let rules::Change { mut planned, replace: mut requires_replace, diagnostics, .. } = change;
     planned.canonicalise(&schema.ty);

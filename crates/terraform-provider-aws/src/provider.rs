@@ -12,8 +12,8 @@ mod resources;
 mod service;
 mod settings;
 
-pub use settings::{Connection, Settings};
 pub(crate) use settings::partition;
+pub use settings::{Connection, Settings};
 
 use crate::{
     backend::{Backend, absent::Absent, record::Record},
@@ -69,7 +69,13 @@ impl Provider {
             Role::Random => Catalogue::random(),
             Role::Aws | Role::Other(_) => Catalogue::aws(),
         };
-        Provider { role, catalogue: Arc::new(catalogue), backend, environment: Arc::new(environment), refusal: None }
+        Provider {
+            role,
+            catalogue: Arc::new(catalogue),
+            backend,
+            environment: Arc::new(environment),
+            refusal: None,
+        }
     }
 
     /// A provider without a lab: it plans, and applies as its environment says.
@@ -81,7 +87,9 @@ impl Provider {
         let refusal = match &environment.apply {
             ApplyMode::Invalid(word) => Some(Diagnostic::error(
                 "Invalid HELLO_PROVIDER_APPLY",
-                format!("HELLO_PROVIDER_APPLY is {word:?}, which means nothing: unset it, or set it to \"record\"."),
+                format!(
+                    "HELLO_PROVIDER_APPLY is {word:?}, which means nothing: unset it, or set it to \"record\"."
+                ),
             )),
             ApplyMode::Refuse | ApplyMode::Record(_) => None,
         };

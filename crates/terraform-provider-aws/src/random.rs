@@ -33,7 +33,8 @@ pub(crate) fn create(type_name: &str, planned: &Value) -> Result<Value, Diagnost
             state.set("result", result.into());
         }
         "random_id" | "random_bytes" => {
-            let bytes = Source::system().bytes(length(planned, if type_name == "random_id" { "byte_length" } else { "length" })?);
+            let bytes = Source::system()
+                .bytes(length(planned, if type_name == "random_id" { "byte_length" } else { "length" })?);
             let prefix = planned.get("prefix").as_str().unwrap_or_default();
             let id = URL_SAFE_NO_PAD.encode(&bytes);
             let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
@@ -69,7 +70,8 @@ pub(crate) fn create(type_name: &str, planned: &Value) -> Result<Value, Diagnost
             let (Some(min), Some(max)) = (bound("min"), bound("max")) else {
                 return Err(refused("min and max must be whole numbers"));
             };
-            let result = source(planned).between(min, max).ok_or_else(|| refused("min must not exceed max"))?;
+            let result =
+                source(planned).between(min, max).ok_or_else(|| refused("min must not exceed max"))?;
             state.set("id", result.to_string().into());
             state.set("result", result.into());
         }
@@ -97,7 +99,8 @@ pub(crate) fn create(type_name: &str, planned: &Value) -> Result<Value, Diagnost
 ///
 /// hashicorp/terraform-provider-random, `internal/planmodifiers/bool`, `NumberNumericAttributePlanModifier`.
 pub(crate) fn plan_digits(change: &mut Change<'_>) {
-    let configured = ["numeric", "number"].into_iter().map(|name| change.config.get(name)).find(|value| !value.is_null());
+    let configured =
+        ["numeric", "number"].into_iter().map(|name| change.config.get(name)).find(|value| !value.is_null());
     let digits = configured.cloned().unwrap_or(Value::Bool(true));
     change.planned.set("number", digits.clone());
     change.planned.set("numeric", digits);
@@ -105,7 +108,8 @@ pub(crate) fn plan_digits(change: &mut Change<'_>) {
 
 /// A password or string of the rules in `config`; also what the ephemeral password is drawn by.
 pub(crate) fn text(config: &Value) -> Result<String, Diagnostic> {
-    let count = |name: &str| config.get(name).as_i64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+    let count =
+        |name: &str| config.get(name).as_i64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
     let class = |name: &str| config.get(name).as_bool().unwrap_or(true);
     let rules = StringRules {
         length: length(config, "length")?,

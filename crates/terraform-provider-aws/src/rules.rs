@@ -84,7 +84,11 @@ impl Neighbours {
 ///
 /// hashicorp/aws, `internal/errs`, `NewAttributeRequiredWhenError`.
 fn required_when(path: Path, other: &Path, value: &str) -> Diagnostic {
-    let detail = format!("Attribute {:?} must be specified when {:?} is {value:?}.", path.to_string(), other.to_string());
+    let detail = format!(
+        "Attribute {:?} must be specified when {:?} is {value:?}.",
+        path.to_string(),
+        other.to_string()
+    );
     Diagnostic::error("Invalid Attribute Combination", detail).at(path)
 }
 
@@ -92,7 +96,11 @@ fn required_when(path: Path, other: &Path, value: &str) -> Diagnostic {
 ///
 /// hashicorp/aws, `internal/errs`, `NewAttributeConflictsWhenError`.
 fn conflicts_when(path: Path, other: &Path, value: &str) -> Diagnostic {
-    let detail = format!("Attribute {:?} cannot be specified when {:?} is {value:?}.", path.to_string(), other.to_string());
+    let detail = format!(
+        "Attribute {:?} cannot be specified when {:?} is {value:?}.",
+        path.to_string(),
+        other.to_string()
+    );
     Diagnostic::error("Invalid Attribute Combination", detail).at(path)
 }
 

@@ -26,8 +26,9 @@ async fn serve(
     controller: Controller,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), tonic::transport::Error> {
-    let provider =
-        ProviderServer::new(provider).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
+    let provider = ProviderServer::new(provider)
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
     server
         .add_service(provider)
         .add_service(GrpcControllerServer::new(controller))

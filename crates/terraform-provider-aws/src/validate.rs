@@ -12,7 +12,12 @@ use crate::{
 };
 
 /// Checks a configuration against the facts of its type and AWS's rules.
-pub fn validate(schema: &TypeSchema, facts: Option<&TypeFacts>, config: &Value, diagnostics: &mut Vec<Diagnostic>) {
+pub fn validate(
+    schema: &TypeSchema,
+    facts: Option<&TypeFacts>,
+    config: &Value,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     if let Some(facts) = facts {
         facts::check(schema, facts, config, diagnostics);
     }

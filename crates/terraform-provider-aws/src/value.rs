@@ -140,17 +140,25 @@ impl Value {
     pub fn canonicalise(&mut self, ty: &Type) {
         match (self, ty) {
             (Value::List(items), Type::Set(element)) => {
-                items.iter_mut().for_each(|item| item.canonicalise(element));
+                for item in &mut *items {
+                    item.canonicalise(element);
+                }
                 items.sort();
                 // Two unknown elements may turn out different.
                 items.dedup_by(|left, right| left == right && left.is_wholly_known());
             }
-            (Value::List(items), Type::List(element)) => items.iter_mut().for_each(|item| item.canonicalise(element)),
+            (Value::List(items), Type::List(element)) => {
+                for item in items {
+                    item.canonicalise(element);
+                }
+            }
             (Value::List(items), Type::Tuple(elements)) => {
                 items.iter_mut().zip(elements).for_each(|(item, element)| item.canonicalise(element));
             }
             (Value::Map(entries), Type::Map(element)) => {
-                entries.values_mut().for_each(|entry| entry.canonicalise(element));
+                for entry in entries.values_mut() {
+                    entry.canonicalise(element);
+                }
             }
             (Value::Map(entries), Type::Object(attributes)) => {
                 for (name, entry) in entries {

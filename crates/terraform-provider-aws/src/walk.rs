@@ -8,7 +8,7 @@ use crate::{
 
 /// What a dotted path names in a schema.
 #[derive(Clone, Copy, Debug)]
-pub enum Place<'s> {
+pub(crate) enum Place<'s> {
     /// An attribute.
     Attribute(&'s Attribute),
     /// A kind of block.
@@ -17,17 +17,17 @@ pub enum Place<'s> {
 
 /// One occurrence of a dotted path in a value.
 #[derive(Debug)]
-pub struct Occurrence<'v> {
+pub(crate) struct Occurrence<'v> {
     /// Where it is; ends at the first set on the way.
-    pub path: Path,
+    pub(crate) path: Path,
     /// The object that holds it.
-    pub holder: &'v Value,
+    pub(crate) holder: &'v Value,
     /// The value there; for a block, all blocks of the kind.
-    pub value: &'v Value,
+    pub(crate) value: &'v Value,
 }
 
 /// What `dotted` names in `block`, if anything.
-pub fn place<'s>(block: &'s Block, dotted: &str) -> Option<Place<'s>> {
+pub(crate) fn place<'s>(block: &'s Block, dotted: &str) -> Option<Place<'s>> {
     match dotted.split_once('.') {
         None => {
             let attribute = block.attributes.get(dotted).map(Place::Attribute);
@@ -38,7 +38,7 @@ pub fn place<'s>(block: &'s Block, dotted: &str) -> Option<Place<'s>> {
 }
 
 /// Every occurrence of `dotted` in `value`, in order.
-pub fn occurrences<'v>(block: &Block, value: &'v Value, dotted: &str) -> Vec<Occurrence<'v>> {
+pub(crate) fn occurrences<'v>(block: &Block, value: &'v Value, dotted: &str) -> Vec<Occurrence<'v>> {
     let mut found = Vec::new();
     descend(block, value, dotted, &Path::default(), false, &mut found);
     found
@@ -115,7 +115,7 @@ fn descend_type<'v>(
             match (rest, members.get(head)) {
                 (None, _) => found.push(Occurrence { path: here, holder: value, value: value.get(head) }),
                 (Some(rest), Some(member)) => {
-                    descend_type(member, value.get(head), rest, &here, in_set, found)
+                    descend_type(member, value.get(head), rest, &here, in_set, found);
                 }
                 (Some(_), None) => {}
             }

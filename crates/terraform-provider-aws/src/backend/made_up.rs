@@ -50,7 +50,15 @@ impl Maker<'_> {
 
     /// Names that are completed from a prefix.
     fn names(&self, value: &mut Value) {
-        for name in self.schema.block.attributes.keys().filter(|name| value.get(name).is_unknown()).cloned().collect::<Vec<_>>() {
+        for name in self
+            .schema
+            .block
+            .attributes
+            .keys()
+            .filter(|name| value.get(name).is_unknown())
+            .cloned()
+            .collect::<Vec<_>>()
+        {
             let fact = self.facts.as_ref().and_then(|facts| facts.attribute(&name));
             let general = format!("{name}_prefix");
             let argument = match fact.and_then(|fact| fact.name_prefix.clone()) {
@@ -97,8 +105,14 @@ impl Maker<'_> {
         for (name, nested) in &block.blocks {
             let inner = format!("{prefix}{name}.");
             match entries.get_mut(name) {
-                Some(Value::List(items)) => items.iter_mut().for_each(|item| self.block(&nested.block, &inner, item)),
-                Some(entry) if entry.is_unknown() && nested.nesting == Nesting::Single => *entry = Value::Null,
+                Some(Value::List(items)) => {
+                    for item in items {
+                        self.block(&nested.block, &inner, item);
+                    }
+                }
+                Some(entry) if entry.is_unknown() && nested.nesting == Nesting::Single => {
+                    *entry = Value::Null;
+                }
                 Some(entry) if entry.is_unknown() => *entry = Value::List(Vec::new()),
                 Some(entry) if nested.nesting == Nesting::Single => self.block(&nested.block, &inner, entry),
                 _ => {}
@@ -110,10 +124,14 @@ impl Maker<'_> {
     fn inner(&self, name: &str, ty: &Type, value: &mut Value, whole: &Value) {
         match (value, ty) {
             (Value::List(items), Type::List(element) | Type::Set(element)) => {
-                items.iter_mut().for_each(|item| self.inner(name, element, item, whole));
+                for item in items {
+                    self.inner(name, element, item, whole);
+                }
             }
             (Value::Map(entries), Type::Map(element)) => {
-                entries.values_mut().for_each(|entry| self.inner(name, element, entry, whole));
+                for entry in entries.values_mut() {
+                    self.inner(name, element, entry, whole);
+                }
             }
             (value @ Value::Map(_), Type::Object(attributes)) => {
                 let around = value.clone();
@@ -134,11 +152,18 @@ impl Maker<'_> {
             Type::String => self.text(name, whole).into(),
             Type::Number => i64::from(matches!(name, "version" | "revision" | "latest_version")).into(),
             Type::Bool => false.into(),
+            // The secret of a password that RDS manages itself.
+            Type::List(element)
+                if name == "master_user_secret"
+                    && whole.get("manage_master_user_password").as_bool() == Some(true) =>
+            {
+                Value::List(vec![self.make(name, element, whole)])
+            }
             Type::List(_) | Type::Set(_) | Type::Tuple(_) => Value::List(Vec::new()),
             Type::Map(_) => Value::Map(BTreeMap::new()),
-            Type::Object(attributes) => {
-                Value::object(attributes.iter().map(|(inner, ty)| (inner.clone(), self.make(inner, ty, whole))))
-            }
+            Type::Object(attributes) => Value::object(
+                attributes.iter().map(|(inner, ty)| (inner.clone(), self.make(inner, ty, whole))),
+            ),
             Type::Dynamic => Value::Null,
         }
     }
@@ -148,8 +173,12 @@ impl Maker<'_> {
         let words = self.schema.name.split_once('_').map_or("", |(_, words)| words);
         match name {
             "id" => {
-                let named = ["name", "identifier", "bucket"].iter().find_map(|name| whole.get(name).non_empty());
-                named.map_or_else(|| format!("{}-0{}", words.replace('_', "-"), self.hexadecimal(16)), str::to_owned)
+                let named =
+                    ["name", "identifier", "bucket"].iter().find_map(|name| whole.get(name).non_empty());
+                named.map_or_else(
+                    || format!("{}-0{}", words.replace('_', "-"), self.hexadecimal(16)),
+                    str::to_owned,
+                )
             }
             "arn" => {
                 let (service, kind) = words.split_once('_').unwrap_or(("ec2", words));
@@ -160,6 +189,15 @@ impl Maker<'_> {
             "owner_id" | "account_id" | "registry_id" => account_id.clone(),
             "availability_zone" => format!("{region}a"),
             "cidr_block" => "10.0.0.0/16".to_owned(),
+            // AWS gives one where it is asked to; documentation's own network, as RFC 3849 wants it.
+            "ipv6_cidr_block" if whole.get("assign_generated_ipv6_cidr_block").as_bool() == Some(true) => {
+                format!(
+                    "2001:db8:{}:{}00::/56",
+                    self.hexadecimal(4),
+                    self.digits.borrow_mut().text("123456789abcdef", 2)
+                )
+            }
+            _ if name.starts_with("ipv6_") => String::new(),
             // What a certificate asks to be published; unique to the name that it is for.
             "resource_record_type" => "CNAME".to_owned(),
             "resource_record_name" => {

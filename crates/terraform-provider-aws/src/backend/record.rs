@@ -5,7 +5,10 @@
 //! no longer fits) is what the next refresh finds; where the line is as it was written, Terraform's own state is left
 //! alone, so that a test may play an outside event in either file.
 
-use super::{Backend, Change, Existing, Secret, SecretRequest, is_imported, made_up::{self, Digits}};
+use super::{
+    Backend, Change, Existing, Secret, SecretRequest, is_imported,
+    made_up::{self, Digits},
+};
 use crate::{
     diagnostic::Diagnostic,
     value::{Value, json},

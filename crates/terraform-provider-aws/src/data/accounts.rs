@@ -21,8 +21,12 @@ pub(crate) fn parse_arn(text: &str) -> Option<Arn<'_>> {
 
 pub(super) fn arn(question: &Question<'_>) -> Result<Answer, Diagnostic> {
     let text = question.config.get("arn").as_str().unwrap_or_default();
-    let arn = parse_arn(text)
-        .ok_or_else(|| Diagnostic::error("Invalid ARN", format!("{text:?} is not an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE).")))?;
+    let arn = parse_arn(text).ok_or_else(|| {
+        Diagnostic::error(
+            "Invalid ARN",
+            format!("{text:?} is not an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)."),
+        )
+    })?;
     Ok(vec![
         ("id", text.into()),
         ("partition", arn.partition.into()),
@@ -64,7 +68,9 @@ pub(super) fn managed_policy(question: &Question<'_>) -> Answer {
     let config = question.config;
     let (arn, name) = match (config.get("arn").as_str(), config.get("name").as_str()) {
         (Some(arn), _) => (arn.to_owned(), arn.rsplit('/').next().unwrap_or(arn).to_owned()),
-        (None, Some(name)) => (format!("arn:{}:iam::aws:policy/{name}", question.place.partition), name.to_owned()),
+        (None, Some(name)) => {
+            (format!("arn:{}:iam::aws:policy/{name}", question.place.partition), name.to_owned())
+        }
         (None, None) => return Vec::new(),
     };
     vec![

@@ -15,15 +15,18 @@ pub(super) fn image(question: &Question<'_>) -> Answer {
     let config = question.config;
     let place = question.place;
     let filter = |name: &str| {
-        let filter = config.get("filter").items().iter().find(|filter| filter.get("name").as_str() == Some(name));
+        let filter =
+            config.get("filter").items().iter().find(|filter| filter.get("name").as_str() == Some(name));
         filter.and_then(|filter| filter.get("values").texts().first().map(|text| (*text).to_owned()))
     };
     let asked = filter("name").or_else(|| config.get("name_regex").as_str().map(str::to_owned));
-    let name: String = asked.unwrap_or_else(|| "image".to_owned()).chars().filter(|c| !"^$()\\+".contains(*c)).collect();
+    let name: String =
+        asked.unwrap_or_else(|| "image".to_owned()).chars().filter(|c| !"^$()\\+".contains(*c)).collect();
     let name = name.replace(['*', '?'], "0");
     let by_name = if name.contains("arm64") || name.contains("aarch64") { "arm64" } else { "x86_64" };
     let architecture = filter("architecture").unwrap_or_else(|| by_name.to_owned());
-    let id = filter("image-id").unwrap_or_else(|| image_id(&format!("{} {}", place.region, json::encode(config))));
+    let id =
+        filter("image-id").unwrap_or_else(|| image_id(&format!("{} {}", place.region, json::encode(config))));
     let windows = name.to_lowercase().contains("windows");
     let owner = config.get("owners").texts().first().map_or("amazon", |owner| owner).to_owned();
     let root = if name.contains("ubuntu") || windows { "/dev/sda1" } else { "/dev/xvda" };
@@ -33,7 +36,14 @@ pub(super) fn image(question: &Question<'_>) -> Answer {
         ("image_id", id.into()),
         ("name", name.into()),
         ("architecture", architecture.into()),
-        ("owner_id", if owner.bytes().all(|byte| byte.is_ascii_digit()) { owner.into() } else { "137112412989".into() }),
+        (
+            "owner_id",
+            if owner.bytes().all(|byte| byte.is_ascii_digit()) {
+                owner.into()
+            } else {
+                "137112412989".into()
+            },
+        ),
         ("root_device_name", root.into()),
         ("root_device_type", filter("root-device-type").unwrap_or_else(|| "ebs".to_owned()).into()),
         ("virtualization_type", filter("virtualization-type").unwrap_or_else(|| "hvm".to_owned()).into()),
@@ -56,7 +66,11 @@ pub(super) fn public_parameter(question: &Question<'_>) -> Option<Answer> {
     let image = image_id(&format!("{} {name}", place.region));
     let value = if path.starts_with("ecs/") && path.ends_with("/recommended") {
         format!("{{\"image_id\":\"{image}\",\"image_name\":\"made-up\",\"os\":\"Amazon Linux 2023\"}}")
-    } else if path.starts_with("ami-") || path.ends_with("image_id") || path.ends_with("ami-id") || path.contains("/image") {
+    } else if path.starts_with("ami-")
+        || path.ends_with("image_id")
+        || path.ends_with("ami-id")
+        || path.contains("/image")
+    {
         image
     } else {
         return None;

@@ -11,7 +11,8 @@ struct Zone {
 fn zones(question: &Question<'_>) -> Vec<Zone> {
     let region = &question.place.region;
     let letters = regions::zone_letters(region).chars().enumerate();
-    let zone = |(index, letter)| Zone { name: format!("{region}{letter}"), id: regions::zone_id(region, index + 1) };
+    let zone =
+        |(index, letter)| Zone { name: format!("{region}{letter}"), id: regions::zone_id(region, index + 1) };
     letters
         .map(zone)
         .filter(|zone| {
@@ -49,9 +50,13 @@ pub(super) fn availability_zones(question: &Question<'_>) -> Answer {
 pub(super) fn availability_zone(question: &Question<'_>) -> Result<Answer, Diagnostic> {
     let config = question.config;
     let asked = |key: &str, value: &str| config.get(key).non_empty().is_none_or(|asked| asked == value);
-    let found = zones(question).into_iter().find(|zone| asked("name", &zone.name) && asked("zone_id", &zone.id));
+    let found =
+        zones(question).into_iter().find(|zone| asked("name", &zone.name) && asked("zone_id", &zone.id));
     let zone = found.ok_or_else(|| {
-        Diagnostic::error("No matching availability zone", format!("No zone of {} fits the question.", question.place.region))
+        Diagnostic::error(
+            "No matching availability zone",
+            format!("No zone of {} fits the question.", question.place.region),
+        )
     })?;
     let region = question.place.region.as_str();
     let suffix = zone.name[region.len()..].to_owned();
@@ -85,20 +90,29 @@ pub(super) fn balancer_account(question: &Question<'_>) -> Result<Answer, Diagno
 pub(super) fn balancer_zone(question: &Question<'_>) -> Result<Answer, Diagnostic> {
     let region = &question.place.region;
     let network = question.config.get("load_balancer_type").as_str() == Some("network");
-    let zone = regions::find(region).and_then(|region| if network { region.nlb_zone } else { region.alb_zone });
+    let zone =
+        regions::find(region).and_then(|region| if network { region.nlb_zone } else { region.alb_zone });
     Ok(vec![("id", zone.ok_or_else(|| unknown_region(region))?.into())])
 }
 
 /// The id is made up from region and name; what AWS keeps in its lists changes, so they are empty here.
 pub(super) fn prefix_list(question: &Question<'_>) -> Answer {
     let config = question.config;
-    let filter = config.get("filter").items().iter().find(|filter| filter.get("name").as_str() == Some("prefix-list-name"));
+    let filter = config
+        .get("filter")
+        .items()
+        .iter()
+        .find(|filter| filter.get("name").as_str() == Some("prefix-list-name"));
     let filtered = filter.and_then(|filter| filter.get("values").texts().first().copied());
     let place = question.place;
     let default = format!("com.amazonaws.{}.s3", place.region);
     let name = config.get("name").as_str().or(filtered).unwrap_or(&default);
     let made = Digits::of(&format!("prefix list {} {name}", place.region)).text("0123456789abcdef", 8);
-    let id = config.get("id").as_str().or(config.get("prefix_list_id").as_str()).map_or(format!("pl-{made}"), str::to_owned);
+    let id = config
+        .get("id")
+        .as_str()
+        .or(config.get("prefix_list_id").as_str())
+        .map_or(format!("pl-{made}"), str::to_owned);
     vec![
         ("arn", format!("arn:{}:ec2:{}:aws:prefix-list/{id}", place.partition, place.region).into()),
         ("id", id.into()),

@@ -66,7 +66,9 @@ fn own(config: &Value) -> Result<Document, Diagnostic> {
     for block in config.get("statement").items() {
         let sid = block.get("sid").as_str().unwrap_or_default().to_owned();
         if !sid.is_empty() && !seen.insert(sid.clone()) {
-            return Err(refused(format!("duplicate Sid ({sid}). Remove the Sid or ensure the Sid is unique.")));
+            return Err(refused(format!(
+                "duplicate Sid ({sid}). Remove the Sid or ensure the Sid is unique."
+            )));
         }
         let list = |name: &str| Identifiers::of_set(block.get(name));
         let replaced = |identifiers: Option<Identifiers>, what: &str| {
@@ -76,7 +78,8 @@ fn own(config: &Value) -> Result<Document, Diagnostic> {
             let blocks = block.get(name).items().iter();
             let principal = |principal: &Value| {
                 let kind = principal.get("type").as_str().unwrap_or_default().to_owned();
-                let identifiers = Identifiers::of_set(principal.get("identifiers")).unwrap_or(Identifiers::Many(Vec::new()));
+                let identifiers = Identifiers::of_set(principal.get("identifiers"))
+                    .unwrap_or(Identifiers::Many(Vec::new()));
                 Ok((kind, replace_variables(identifiers, &version, name)?))
             };
             blocks.map(principal).collect::<Result<Vec<_>, Diagnostic>>()
@@ -117,7 +120,9 @@ fn replace_variables(identifiers: Identifiers, version: &str, what: &str) -> Res
     };
     Ok(match identifiers {
         Identifiers::One(text) => Identifiers::One(replace(text)?),
-        Identifiers::Many(texts) => Identifiers::Many(texts.into_iter().map(replace).collect::<Result<_, _>>()?),
+        Identifiers::Many(texts) => {
+            Identifiers::Many(texts.into_iter().map(replace).collect::<Result<_, _>>()?)
+        }
     })
 }
 

@@ -355,8 +355,14 @@ pub(crate) fn find(name: &str) -> Option<&'static Region> {
 /// Availability zones of a region where there are other than three.
 ///
 /// <https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html>
-const ZONE_LETTERS: &[(&str, &str)] =
-    &[("us-east-1", "abcdef"), ("us-west-1", "ab"), ("us-west-2", "abcd"), ("ap-northeast-1", "acd"), ("ap-northeast-2", "abcd"), ("ca-central-1", "abd")];
+const ZONE_LETTERS: &[(&str, &str)] = &[
+    ("us-east-1", "abcdef"),
+    ("us-west-1", "ab"),
+    ("us-west-2", "abcd"),
+    ("ap-northeast-1", "acd"),
+    ("ap-northeast-2", "abcd"),
+    ("ca-central-1", "abd"),
+];
 
 /// The letters of a region's availability zones.
 pub(crate) fn zone_letters(region: &str) -> &'static str {

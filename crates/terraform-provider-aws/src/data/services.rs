@@ -2,10 +2,7 @@
 
 use super::{Answer, Question, accounts::parse_arn, passes_filters, regions};
 use crate::{
-    backend::made_up::dns_suffix,
-    diagnostic::Diagnostic,
-    provider::partition as partition_of,
-    value::Value,
+    backend::made_up::dns_suffix, diagnostic::Diagnostic, provider::partition as partition_of, value::Value,
 };
 
 fn reversed(domain: &str) -> String {
@@ -29,7 +26,10 @@ pub(super) fn region(question: &Question<'_>) -> Result<Answer, Diagnostic> {
     let name = config.get("name").as_str().or(by_endpoint).unwrap_or(&question.place.region);
     let description = regions::find(name).map(|region| region.description);
     let description = description.ok_or_else(|| {
-        Diagnostic::error("No such region", format!("{name:?} is not a region of AWS that this provider knows."))
+        Diagnostic::error(
+            "No such region",
+            format!("{name:?} is not a region of AWS that this provider knows."),
+        )
     })?;
     Ok(vec![
         ("id", name.into()),
@@ -59,25 +59,25 @@ pub(super) fn service(question: &Question<'_>) -> Result<Answer, Diagnostic> {
     let config = question.config;
     let reverse = config.get("reverse_dns_name").as_str().map(str::to_owned);
     let reverse = reverse.or_else(|| config.get("dns_name").as_str().map(reversed));
-    let (prefix, region, id) = match &reverse {
-        Some(name) => {
-            let parts: Vec<&str> = name.split('.').collect();
-            match parts.as_slice() {
-                [prefix @ .., region, id] if prefix.len() >= 2 => (prefix.join("."), (*region).to_owned(), *id),
-                _ => {
-                    let detail = format!("{name} has {}", parts.len());
-                    return Err(Diagnostic::error("reverse service DNS names must have at least 4 parts", detail));
-                }
+    let (prefix, region, id) = if let Some(name) = &reverse {
+        let parts: Vec<&str> = name.split('.').collect();
+        match parts.as_slice() {
+            [prefix @ .., region, id] if prefix.len() >= 2 => (prefix.join("."), (*region).to_owned(), *id),
+            _ => {
+                let detail = format!("{name} has {}", parts.len());
+                return Err(Diagnostic::error(
+                    "reverse service DNS names must have at least 4 parts",
+                    detail,
+                ));
             }
         }
-        None => {
-            let id = config.get("service_id").non_empty().ok_or_else(|| {
-                Diagnostic::error("service ID not provided directly or through a DNS name", String::new())
-            })?;
-            let region = question.place.region.clone();
-            let prefix = config.get("reverse_dns_prefix").as_str().map(str::to_owned);
-            (prefix.unwrap_or_else(|| reversed(dns_suffix(partition_of(&region)))), region, id)
-        }
+    } else {
+        let id = config.get("service_id").non_empty().ok_or_else(|| {
+            Diagnostic::error("service ID not provided directly or through a DNS name", String::new())
+        })?;
+        let region = question.place.region.clone();
+        let prefix = config.get("reverse_dns_prefix").as_str().map(str::to_owned);
+        (prefix.unwrap_or_else(|| reversed(dns_suffix(partition_of(&region)))), region, id)
     };
     let reverse = format!("{prefix}.{region}.{id}");
     Ok(vec![
@@ -117,7 +117,7 @@ pub(super) fn endpoint_service(question: &Question<'_>) -> Answer {
     let name = config.get("service_name").as_str().map(str::to_owned);
     let name = name.unwrap_or_else(|| format!("{prefix}.{region}.{service}"));
     // Gateways exist for these two alone: https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html
-    let gateway = name.ends_with(".s3") || name.ends_with(".dynamodb");
+    let gateway = matches!(name.rsplit('.').next(), Some("s3" | "dynamodb"));
     let kind = config.get("service_type").as_str().unwrap_or(if gateway { "Gateway" } else { "Interface" });
     let zones = regions::zone_letters(region).chars().map(|letter| format!("{region}{letter}"));
     vec![
@@ -157,7 +157,9 @@ pub(crate) mod functions {
 
     /// hashicorp/aws, `internal/function/arn_parse_function.go`.
     pub(crate) fn arn_parse(text: &str) -> Result<Value, String> {
-        let arn = parse_arn(text).ok_or_else(|| format!("{text:?} is not an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)"))?;
+        let arn = parse_arn(text).ok_or_else(|| {
+            format!("{text:?} is not an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)")
+        })?;
         Ok(Value::object([
             ("partition", Value::from(arn.partition)),
             ("service", arn.service.into()),
@@ -169,16 +171,18 @@ pub(crate) mod functions {
 
     /// hashicorp/aws, `internal/function/trim_iam_role_path_function.go`.
     pub(crate) fn trim_iam_role_path(text: &str) -> Result<Value, String> {
-        let arn = parse_arn(text).ok_or_else(|| format!("{text:?} is not an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)"))?;
+        let arn = parse_arn(text).ok_or_else(|| {
+            format!("{text:?} is not an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)")
+        })?;
         if arn.service != "iam" {
             return Err(format!("the service is {:?}, not iam", arn.service));
         }
         if !arn.region.is_empty() {
             return Err(format!("the region of an IAM ARN is empty, not {:?}", arn.region));
         }
-        let path = arn.resource.strip_prefix("role/").ok_or_else(|| format!("{:?} is not a role", arn.resource))?;
+        let path =
+            arn.resource.strip_prefix("role/").ok_or_else(|| format!("{:?} is not a role", arn.resource))?;
         let name = path.rsplit('/').next().unwrap_or(path);
         Ok(format!("arn:{}:iam::{}:role/{name}", arn.partition, arn.account).into())
     }
 }
-

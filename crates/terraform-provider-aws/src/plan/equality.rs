@@ -15,7 +15,9 @@ pub fn equal_under(sense: Equality, before: &Value, after: &Value) -> bool {
         Equality::Cidr => network(before).is_some_and(|before| network(after) == Some(before)),
         Equality::Protocol => protocol(before) == protocol(after),
         Equality::Time => instant(before).is_some_and(|before| instant(after) == Some(before)),
-        Equality::Json => matches!((parse(before), parse(after)), (Some(before), Some(after)) if before == after),
+        Equality::Json => {
+            matches!((parse(before), parse(after)), (Some(before), Some(after)) if before == after)
+        }
         Equality::IamPolicy => {
             let (before, after) = (parse(before).map(policy), parse(after).map(policy));
             before.is_some() && before == after
@@ -32,7 +34,9 @@ pub fn normalised(form: Normalization, value: &Value) -> Value {
         Normalization::Trim => text.trim().into(),
         Normalization::DnsName => trim_dot(text).to_lowercase().into(),
         Normalization::Protocol => protocol(text).into(),
-        Normalization::Json => parse(text).map_or_else(|| value.clone(), |json| escaped(&json.to_string()).into()),
+        Normalization::Json => {
+            parse(text).map_or_else(|| value.clone(), |json| escaped(&json.to_string()).into())
+        }
     }
 }
 
@@ -44,7 +48,8 @@ fn network(text: &str) -> Option<(IpAddr, u8)> {
 
 /// The protocols that security groups know by name, as `securityGroupProtocolIntegers` in the provider's
 /// `internal/service/ec2`.
-const PROTOCOLS: &[(&str, &str)] = &[("-1", "-1"), ("all", "-1"), ("icmp", "1"), ("icmpv6", "58"), ("tcp", "6"), ("udp", "17")];
+const PROTOCOLS: &[(&str, &str)] =
+    &[("-1", "-1"), ("all", "-1"), ("icmp", "1"), ("icmpv6", "58"), ("tcp", "6"), ("udp", "17")];
 
 /// A protocol by its name where it has one, `-1` for all.
 fn protocol(text: &str) -> String {
@@ -74,18 +79,27 @@ fn instant(text: &str) -> Option<(i64, String)> {
             if sign == "-" { -minutes } else { minutes }
         }
     };
-    if !(0..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || offset.abs() > 1440
-        || !(0..=24).contains(&hour) || !(0..=59).contains(&minute) || !(0..=60).contains(&second)
+    if !(0..10_000).contains(&year)
+        || !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+        || offset.abs() > 1440
+        || !(0..=24).contains(&hour)
+        || !(0..=59).contains(&minute)
+        || !(0..=60).contains(&second)
     {
         return None;
     }
     // Days since 1970 in the proleptic Gregorian calendar, counting years from March.
     let (from_march, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = from_march * 365 + from_march.div_euclid(4) - from_march.div_euclid(100) + from_march.div_euclid(400)
+    let days = from_march * 365 + from_march.div_euclid(4) - from_march.div_euclid(100)
+        + from_march.div_euclid(400)
         + (153 * month + 2) / 5
         + day
         - 719_469;
-    Some((days * 86_400 + hour * 3600 + minute * 60 + second - offset * 60, fraction.trim_end_matches('0').to_owned()))
+    Some((
+        days * 86_400 + hour * 3600 + minute * 60 + second - offset * 60,
+        fraction.trim_end_matches('0').to_owned(),
+    ))
 }
 
 /// As Go writes JSON: these three never stand as they are.
@@ -107,7 +121,8 @@ fn policy(json: Json) -> Json {
         Json::Object(fields) => {
             let field = |(name, value): (String, Json)| {
                 let value = match (name.as_str(), policy(value)) {
-                    ("Version" | "Id" | "Sid" | "Effect", value) | (_, value @ (Json::Array(_) | Json::Object(_))) => value,
+                    ("Version" | "Id" | "Sid" | "Effect", value)
+                    | (_, value @ (Json::Array(_) | Json::Object(_))) => value,
                     (_, value) => Json::Array(vec![value]),
                 };
                 let value = match (name.as_str(), value) {
@@ -163,8 +178,7 @@ mod tests {
     #[test]
     fn policies_are_equal_in_any_spelling() {
         let one = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:Get","Resource":["b","a"]}}"#;
-        let other =
-            r#"{"Statement":[{"Resource":["a","b"],"Action":["s3:Get"],"Effect":"Allow"}],"Version":"2012-10-17"}"#;
+        let other = r#"{"Statement":[{"Resource":["a","b"],"Action":["s3:Get"],"Effect":"Allow"}],"Version":"2012-10-17"}"#;
         assert!(equal(Equality::IamPolicy, one, other));
         assert!(!equal(Equality::Json, one, other));
         assert!(!equal(Equality::IamPolicy, one, &other.replace("Allow", "Deny")));

@@ -17,7 +17,14 @@ pub(super) struct Filler<'a> {
 impl Filler<'_> {
     /// Completes `planned`, which Terraform has merged from prior state and configuration.
     /// `prior` is null where the resource, or this block of it, is new.
-    pub(super) fn fill(&self, block: &Block, prefix: &str, prior: &Value, config: &Value, planned: &mut Value) {
+    pub(super) fn fill(
+        &self,
+        block: &Block,
+        prefix: &str,
+        prior: &Value,
+        config: &Value,
+        planned: &mut Value,
+    ) {
         let Value::Map(entries) = planned else { return };
         for (name, attribute) in &block.attributes {
             let value = entries.entry(name.clone()).or_insert(Value::Null);
@@ -35,7 +42,7 @@ impl Filler<'_> {
             }
             if configured {
                 if attribute.computed {
-                    fill_zeros(&attribute.ty, value);
+                    self.fill_objects(&format!("{prefix}{name}."), &attribute.ty, value);
                 }
                 if let Some(form) = facts.and_then(|facts| facts.normalize) {
                     *value = normalised(form, value);
@@ -104,36 +111,49 @@ fn says_nothing(value: &Value) -> bool {
 /// Is `proposed` the element `before`, where all that it leaves out was filled in when `before` was planned?
 fn same_but_for_nulls(before: &Value, proposed: &Value) -> bool {
     match (before, proposed) {
-        (Value::Map(before), Value::Map(proposed)) => proposed
-            .iter()
-            .all(|(name, value)| value.is_null() || before.get(name).is_some_and(|b| same_but_for_nulls(b, value)))
-            && before.keys().all(|name| proposed.contains_key(name)),
+        (Value::Map(before), Value::Map(proposed)) => {
+            proposed.iter().all(|(name, value)| {
+                value.is_null() || before.get(name).is_some_and(|b| same_but_for_nulls(b, value))
+            }) && before.keys().all(|name| proposed.contains_key(name))
+        }
         (Value::List(before), Value::List(proposed)) => {
-            before.len() == proposed.len() && before.iter().zip(proposed).all(|(b, p)| same_but_for_nulls(b, p))
+            before.len() == proposed.len()
+                && before.iter().zip(proposed).all(|(b, p)| same_but_for_nulls(b, p))
         }
         (before, proposed) => before == proposed,
     }
 }
 
-/// Attributes that are written as blocks (`ingress` of a security group) have zero values where something is left out,
-/// as the provider's SDK keeps them: two ways to write one rule are one rule.
-fn fill_zeros(ty: &Type, value: &mut Value) {
-    let (Type::List(element) | Type::Set(element)) = ty else { return };
-    let (Type::Object(attributes), Value::List(items)) = (element.as_ref(), value) else { return };
-    for item in items {
-        let Value::Map(entries) = item else { continue };
-        for (name, ty) in attributes {
-            let entry = entries.entry(name.clone()).or_insert(Value::Null);
-            if entry.is_null() {
-                *entry = match ty {
-                    Type::String => "".into(),
-                    Type::Bool => false.into(),
-                    Type::Number => 0.into(),
-                    Type::List(_) | Type::Set(_) => Value::List(Vec::new()),
-                    _ => Value::Null,
-                };
+impl Filler<'_> {
+    /// Attributes that are written as blocks (`ingress` of a security group) have zero values where something is left
+    /// out, as the provider's SDK keeps them: two ways to write one rule are one rule.
+    fn fill_objects(&self, prefix: &str, ty: &Type, value: &mut Value) {
+        let (Type::List(element) | Type::Set(element)) = ty else { return };
+        let (Type::Object(attributes), Value::List(items)) = (element.as_ref(), value) else { return };
+        for item in items {
+            let Value::Map(entries) = item else { continue };
+            for (name, ty) in attributes {
+                let entry = entries.entry(name.clone()).or_insert(Value::Null);
+                let form =
+                    self.facts.and_then(|facts| facts.attribute(&format!("{prefix}{name}"))?.normalize);
+                match (entry.is_null(), form) {
+                    (true, _) => *entry = zero(ty),
+                    (false, Some(form)) => *entry = normalised(form, entry),
+                    (false, None) => {}
+                }
             }
         }
+    }
+}
+
+/// The value of an attribute that is left out, as the SDK keeps it.
+fn zero(ty: &Type) -> Value {
+    match ty {
+        Type::String => "".into(),
+        Type::Bool => false.into(),
+        Type::Number => 0.into(),
+        Type::List(_) | Type::Set(_) => Value::List(Vec::new()),
+        _ => Value::Null,
     }
 }
 
@@ -190,7 +210,9 @@ pub(super) fn recomputed(
         .map(|(name, _)| name)
         .collect();
     for name in again {
-        if schema.block.attributes.contains_key(name) || facts.attribute(name).is_some_and(|facts| facts.computed) {
+        if schema.block.attributes.contains_key(name)
+            || facts.attribute(name).is_some_and(|facts| facts.computed)
+        {
             planned.set(name, Value::UNKNOWN);
         }
     }

@@ -22,7 +22,10 @@ pub(super) fn collect(
         paths.push(Path::attribute("region"));
     }
     let is_this_change = |change: &Change, before: &Value, after: &Value| {
-        let is = |value: &Value, expected: &Json| !value.is_unknown() && json::encode(value) == expected.to_string();
+        let is = |value: &Value, expected: &Json| {
+            !value.is_unknown()
+                && serde_json::from_str::<Json>(&json::encode(value)).is_ok_and(|json| json == *expected)
+        };
         change.from.as_ref().is_none_or(|from| is(before, from))
             && change.to.as_ref().is_none_or(|to| is(after, to))
             && change.when.iter().all(|(path, expected)| {
@@ -33,15 +36,20 @@ pub(super) fn collect(
     for (dotted, fact) in forcing.filter(|(_, fact)| fact.force_new || !fact.force_new_if.is_empty()) {
         let before = walk::occurrences(&schema.block, prior, dotted);
         let after = walk::occurrences(&schema.block, planned, dotted);
-        let is_block = matches!(walk::place(&schema.block, dotted), Some(Place::Block(_)));
-        let differs = |before: &Value, after: &Value| match is_block {
-            true => before.items().len() != after.items().len() || before.is_null() != after.is_null(),
-            false => before != after,
+        let block = match walk::place(&schema.block, dotted) {
+            Some(Place::Block(nested)) => Some(nested),
+            _ => None,
+        };
+        let differs = |before: &Value, after: &Value| match block {
+            Some(nested) => nested.elements(before).len() != nested.elements(after).len(),
+            None => before != after,
         };
         if before.len() == after.len() {
             for (before, after) in before.iter().zip(&after) {
                 let forces = |change| is_this_change(change, before.value, after.value);
-                if differs(before.value, after.value) && (fact.force_new || fact.force_new_if.iter().any(forces)) {
+                if differs(before.value, after.value)
+                    && (fact.force_new || fact.force_new_if.iter().any(forces))
+                {
                     paths.push(after.path.clone());
                 }
             }

@@ -20,7 +20,9 @@ macro_rules! refusable {
     ($($message:ident),* $(,)?) => {$(
         impl Refusable for proto::$message::Response {
             fn refused(diagnostic: proto::Diagnostic) -> Self {
-                Self { diagnostics: vec![diagnostic], ..Self::default() }
+                let mut answer = Self::default();
+                answer.diagnostics.push(diagnostic);
+                answer
             }
         }
     )*};
@@ -71,7 +73,9 @@ fn panicked(panic: &(dyn Any + Send)) -> Diagnostic {
     let message = message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     Diagnostic::error(
         "The provider failed on this request",
-        format!("This is a defect of the provider ({message}): please report it with the configuration that led here."),
+        format!(
+            "This is a defect of the provider ({message}): please report it with the configuration that led here."
+        ),
     )
 }
 

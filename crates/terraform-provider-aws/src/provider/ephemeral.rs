@@ -25,11 +25,17 @@ const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 impl Provider {
     fn ephemeral(&self, type_name: &str) -> Result<Arc<TypeSchema>, Diagnostic> {
         self.catalogue.ephemeral(type_name).ok_or_else(|| {
-            Diagnostic::error("Unknown ephemeral resource", format!("This provider has no ephemeral {type_name:?}."))
+            Diagnostic::error(
+                "Unknown ephemeral resource",
+                format!("This provider has no ephemeral {type_name:?}."),
+            )
         })
     }
 
-    pub(super) fn validate_ephemeral(&self, request: &validate::Request) -> Result<validate::Response, Diagnostic> {
+    pub(super) fn validate_ephemeral(
+        &self,
+        request: &validate::Request,
+    ) -> Result<validate::Response, Diagnostic> {
         let schema = self.ephemeral(&request.type_name)?;
         received(request.config.as_ref(), &schema)?;
         Ok(validate::Response::default())
@@ -76,7 +82,8 @@ impl Provider {
         }
         for (name, attribute) in &schema.block.attributes {
             if attribute.computed && result.get(name).is_null() {
-                result.set(name, if name == "region" { place.region.as_str().into() } else { Value::UNKNOWN });
+                result
+                    .set(name, if name == "region" { place.region.as_str().into() } else { Value::UNKNOWN });
             }
         }
         let mut result = made_up::fill(&schema, &place, &result, Digits::random());
@@ -105,7 +112,10 @@ fn random_password(config: &Value) -> Result<String, Diagnostic> {
         .filter(|letters| !letters.is_empty())
         .collect();
     let refuse = |cause: &str| {
-        Diagnostic::error("No random password", format!("InvalidParameterException: {cause} (GetRandomPassword)."))
+        Diagnostic::error(
+            "No random password",
+            format!("InvalidParameterException: {cause} (GetRandomPassword)."),
+        )
     };
     if !(1..=LONGEST_PASSWORD).contains(&length) {
         return Err(refuse("the password length must be from 1 to 4096"));

@@ -12,7 +12,10 @@ impl Provider {
     pub(super) fn call_function(&self, request: &call::Request) -> Result<call::Response, Diagnostic> {
         let functions = self.catalogue.functions();
         let function = functions.get(&request.name).ok_or_else(|| {
-            Diagnostic::error("Unknown function", format!("This provider has no function {:?}.", request.name))
+            Diagnostic::error(
+                "Unknown function",
+                format!("This provider has no function {:?}.", request.name),
+            )
         })?;
         let mut arguments = Vec::new();
         for (index, parameter) in function.parameters.iter().enumerate() {
@@ -29,7 +32,10 @@ impl Provider {
         };
         Ok(match result {
             Ok(value) => call::Response { result: super::resources::sent(&value), error: None },
-            Err(text) => call::Response { result: None, error: Some(FunctionError { text, function_argument: Some(0) }) },
+            Err(text) => call::Response {
+                result: None,
+                error: Some(FunctionError { text, function_argument: Some(0) }),
+            },
         })
     }
 }
@@ -38,7 +44,8 @@ fn argument(
     value: Option<&proto::DynamicValue>,
     parameter: &proto::function::Parameter,
 ) -> Result<Value, Diagnostic> {
-    let refuse = |cause: String| Diagnostic::error("Unreadable argument", format!("{}: {cause}.", parameter.name));
+    let refuse =
+        |cause: String| Diagnostic::error("Unreadable argument", format!("{}: {cause}.", parameter.name));
     let ty = Type::parse(&parameter.r#type).map_err(|error| refuse(error.to_string()))?;
     match value {
         Some(value) if !value.msgpack.is_empty() => {

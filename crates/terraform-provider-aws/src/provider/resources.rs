@@ -21,7 +21,6 @@ use std::sync::Arc;
 pub(super) fn received(value: Option<&DynamicValue>, schema: &TypeSchema) -> Result<Value, Diagnostic> {
     let refuse = |cause: String| Diagnostic::error("Unreadable value", format!("{}: {cause}.", schema.name));
     match value {
-        None => Ok(Value::Null),
         Some(value) if !value.msgpack.is_empty() => {
             msgpack::decode(&value.msgpack, &schema.ty).map_err(|error| refuse(error.to_string()))
         }
@@ -29,7 +28,7 @@ pub(super) fn received(value: Option<&DynamicValue>, schema: &TypeSchema) -> Res
             let text = std::str::from_utf8(&value.json).map_err(|error| refuse(error.to_string()))?;
             json::decode(text, &schema.ty).map_err(|error| refuse(error.to_string()))
         }
-        Some(_) => Ok(Value::Null),
+        Some(_) | None => Ok(Value::Null),
     }
 }
 
@@ -46,11 +45,17 @@ pub(super) fn messages(diagnostics: Vec<Diagnostic>) -> Vec<proto::Diagnostic> {
 impl Provider {
     fn resource(&self, type_name: &str) -> Result<Arc<TypeSchema>, Diagnostic> {
         self.catalogue.resource(type_name).ok_or_else(|| {
-            Diagnostic::error("Unknown resource type", format!("This provider has no resource type {type_name:?}."))
+            Diagnostic::error(
+                "Unknown resource type",
+                format!("This provider has no resource type {type_name:?}."),
+            )
         })
     }
 
-    pub(super) fn validate_resource(&self, request: &validate::Request) -> Result<validate::Response, Diagnostic> {
+    pub(super) fn validate_resource(
+        &self,
+        request: &validate::Request,
+    ) -> Result<validate::Response, Diagnostic> {
         let schema = self.resource(&request.type_name)?;
         let config = received(request.config.as_ref(), &schema)?;
         let facts = facts::of_type(&schema.name);
@@ -63,26 +68,14 @@ impl Provider {
         Ok(validate::Response { diagnostics: messages(diagnostics) })
     }
 
-    pub(super) fn upgrade_resource(&self, request: &upgrade::Request) -> Result<upgrade::Response, Diagnostic> {
+    pub(super) fn upgrade_resource(
+        &self,
+        request: &upgrade::Request,
+    ) -> Result<upgrade::Response, Diagnostic> {
         let schema = self.resource(&request.type_name)?;
         let raw = request.raw_state.clone().unwrap_or_default();
-        let state = self.raw_state(&schema, &raw)?;
+        let state = raw_state(&schema, &raw)?;
         Ok(upgrade::Response { upgraded_state: sent(&state), diagnostics: Vec::new() })
-    }
-
-    /// State as it stands in a file, perhaps written under an older schema: what is missing becomes null, what the
-    /// schema no longer has is dropped.
-    fn raw_state(&self, schema: &TypeSchema, raw: &proto::RawState) -> Result<Value, Diagnostic> {
-        let unreadable = |cause: String| {
-            Diagnostic::error("Unreadable state", format!("The state of this {} cannot be read: {cause}.", schema.name))
-        };
-        if raw.json.is_empty() {
-            return Err(unreadable("it has the form of Terraform 0.11 and older, which is not supported".to_owned()));
-        }
-        let text = std::str::from_utf8(&raw.json).map_err(|error| unreadable(error.to_string()))?;
-        let mut state = json::decode(text, &schema.ty).map_err(|error| unreadable(error.to_string()))?;
-        schema.block.normalise(&mut state);
-        Ok(state)
     }
 
     pub(super) async fn read_resource(
@@ -122,7 +115,9 @@ impl Provider {
             proposed: &proposed,
             config: &config,
         });
-        planned.diagnostics.extend(planned.planned.as_ref().and_then(|value| connection.admit(&schema.name, value)));
+        planned
+            .diagnostics
+            .extend(planned.planned.as_ref().and_then(|value| connection.admit(&schema.name, value)));
         let private = if prior.is_null() { mark::private(self.mark()) } else { request.prior_private };
         Ok(plan::Response {
             planned_state: planned.planned.as_ref().and_then(sent),
@@ -171,7 +166,12 @@ impl Provider {
         match self.apply(change).await {
             Ok(mut state) => {
                 schema.block.normalise(&mut state);
-                Ok(apply::Response { new_state: sent(&state), private, legacy_type_system: true, ..Default::default() })
+                Ok(apply::Response {
+                    new_state: sent(&state),
+                    private,
+                    legacy_type_system: true,
+                    ..Default::default()
+                })
             }
             // What was there before is still there: without this, Terraform would forget it.
             Err(diagnostic) => Ok(apply::Response {
@@ -211,19 +211,24 @@ impl Provider {
         Ok(import::Response { imported_resources: vec![imported], ..Default::default() })
     }
 
-    pub(super) fn move_resource(&self, request: &move_state::Request) -> Result<move_state::Response, Diagnostic> {
+    pub(super) fn move_resource(
+        &self,
+        request: &move_state::Request,
+    ) -> Result<move_state::Response, Diagnostic> {
         let (from, to) = (&request.source_type_name, &request.target_type_name);
         // `aws_alb` and its parts are older names of `aws_lb` and its parts.
         let current = |name: &str| name.replacen("aws_alb", "aws_lb", 1);
         if current(from) != current(to) {
             return Err(Diagnostic::error(
                 "Resources of different types",
-                format!("A {from} cannot become a {to}: remove the `moved` block and let Terraform replace the resource."),
+                format!(
+                    "A {from} cannot become a {to}: remove the `moved` block and let Terraform replace the resource."
+                ),
             ));
         }
         mark::check(from, &request.source_private, self.accepted_mark())?;
         let schema = self.resource(to)?;
-        let state = self.raw_state(&schema, &request.source_state.clone().unwrap_or_default())?;
+        let state = raw_state(&schema, &request.source_state.clone().unwrap_or_default())?;
         Ok(move_state::Response {
             target_state: sent(&state),
             target_private: request.source_private.clone(),
@@ -246,4 +251,24 @@ impl Provider {
             Role::Aws | Role::Other(_) => self.backend.apply(change).await,
         }
     }
+}
+
+/// State as it stands in a file, perhaps written under an older schema: what is missing becomes null, what the
+/// schema no longer has is dropped.
+fn raw_state(schema: &TypeSchema, raw: &proto::RawState) -> Result<Value, Diagnostic> {
+    let unreadable = |cause: String| {
+        Diagnostic::error(
+            "Unreadable state",
+            format!("The state of this {} cannot be read: {cause}.", schema.name),
+        )
+    };
+    if raw.json.is_empty() {
+        return Err(unreadable(
+            "it has the form of Terraform 0.11 and older, which is not supported".to_owned(),
+        ));
+    }
+    let text = std::str::from_utf8(&raw.json).map_err(|error| unreadable(error.to_string()))?;
+    let mut state = json::decode(text, &schema.ty).map_err(|error| unreadable(error.to_string()))?;
+    schema.block.normalise(&mut state);
+    Ok(state)
 }

@@ -7,7 +7,14 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    proto::{provider_server, *},
+    proto::{
+        ServerCapabilities, apply_resource_change, call_function, close_ephemeral_resource,
+        configure_provider, get_functions, get_metadata, get_provider_schema, get_resource_identity_schemas,
+        import_resource_state, move_resource_state, open_ephemeral_resource, plan_resource_change,
+        provider_server, read_data_source, read_resource, renew_ephemeral_resource, stop_provider,
+        upgrade_resource_identity, upgrade_resource_state, validate_data_resource_config,
+        validate_ephemeral_resource_config, validate_provider_config, validate_resource_config,
+    },
     schema::SchemaAnswer,
 };
 use std::sync::Arc;
@@ -19,7 +26,8 @@ type Reply<T> = Result<Response<T>, Status>;
 fn connection<T>(request: &Request<T>) -> Arc<Connection> {
     let extensions = request.extensions();
     let plain = extensions.get::<Arc<Connection>>();
-    let connection = plain.or_else(|| extensions.get::<TlsConnectInfo<Arc<Connection>>>().map(TlsConnectInfo::get_ref));
+    let connection =
+        plain.or_else(|| extensions.get::<TlsConnectInfo<Arc<Connection>>>().map(TlsConnectInfo::get_ref));
     connection.cloned().unwrap_or_default()
 }
 
@@ -57,7 +65,11 @@ impl provider_server::Provider for Provider {
                 .resource_names()
                 .map(|name| get_metadata::ResourceMetadata { type_name: own(name) })
                 .collect(),
-            functions: catalogue.functions().into_keys().map(|name| get_metadata::FunctionMetadata { name }).collect(),
+            functions: catalogue
+                .functions()
+                .into_keys()
+                .map(|name| get_metadata::FunctionMetadata { name })
+                .collect(),
             ephemeral_resources: catalogue
                 .ephemeral_names()
                 .map(|name| get_metadata::EphemeralResourceMetadata { type_name: own(name) })
@@ -125,7 +137,10 @@ impl provider_server::Provider for Provider {
         Err(Status::unimplemented("no resource type has an identity schema here"))
     }
 
-    async fn read_resource(&self, request: Request<read_resource::Request>) -> Reply<read_resource::Response> {
+    async fn read_resource(
+        &self,
+        request: Request<read_resource::Request>,
+    ) -> Reply<read_resource::Response> {
         let (settings, request) = split(request);
         answer(async { self.read_resource(&settings, request).await }).await
     }
@@ -168,7 +183,10 @@ impl provider_server::Provider for Provider {
         answer(async { self.validate_data_source(request.get_ref()) }).await
     }
 
-    async fn read_data_source(&self, request: Request<read_data_source::Request>) -> Reply<read_data_source::Response> {
+    async fn read_data_source(
+        &self,
+        request: Request<read_data_source::Request>,
+    ) -> Reply<read_data_source::Response> {
         let (settings, request) = split(request);
         answer(async { self.read_data_source(&settings, request).await }).await
     }
@@ -207,7 +225,10 @@ impl provider_server::Provider for Provider {
         Ok(Response::new(get_functions::Response { functions, diagnostics: Vec::new() }))
     }
 
-    async fn call_function(&self, request: Request<call_function::Request>) -> Reply<call_function::Response> {
+    async fn call_function(
+        &self,
+        request: Request<call_function::Request>,
+    ) -> Reply<call_function::Response> {
         answer(async { self.call_function(request.get_ref()) }).await
     }
 }

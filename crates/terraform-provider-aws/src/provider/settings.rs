@@ -81,7 +81,11 @@ impl Connection {
 
 impl Provider {
     /// Takes the configuration of a provider instance; returns what to tell the user.
-    pub(super) fn configure(&self, config: &Value, connection: &Connection) -> Result<Vec<Diagnostic>, Diagnostic> {
+    pub(super) fn configure(
+        &self,
+        config: &Value,
+        connection: &Connection,
+    ) -> Result<Vec<Diagnostic>, Diagnostic> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }
@@ -107,8 +111,11 @@ impl Provider {
             && !is_region(name)
         {
             // Wording: hashicorp/aws, internal/provider (invalid region).
-            return Err(Diagnostic::error("Invalid provider configuration", format!("invalid AWS Region: {name}"))
-                .at(Path::attribute("region")));
+            return Err(Diagnostic::error(
+                "Invalid provider configuration",
+                format!("invalid AWS Region: {name}"),
+            )
+            .at(Path::attribute("region")));
         }
         let default_tags = match config.get("default_tags") {
             Value::Unknown(_) => Value::UNKNOWN,

@@ -33,7 +33,9 @@ impl Source {
             }
             Source::Seeded(digits) => {
                 let hex = digits.text("0123456789abcdef", count * 2);
-                let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap_or("0"), 16).unwrap_or(0);
+                let byte = |pair: &[u8]| {
+                    u8::from_str_radix(std::str::from_utf8(pair).unwrap_or("0"), 16).unwrap_or(0)
+                };
                 hex.as_bytes().chunks(2).map(byte).collect()
             }
         }
@@ -75,6 +77,7 @@ impl Source {
 }
 
 /// What a random text consists of.
+#[expect(clippy::struct_excessive_bools, reason = "the provider's own arguments")]
 pub(super) struct StringRules {
     pub(super) length: usize,
     pub(super) upper: bool,
@@ -96,7 +99,8 @@ impl StringRules {
             (self.numeric, self.min_numeric, NUMERIC),
             (self.special, self.min_special, self.specials.as_str()),
         ];
-        let all: Vec<char> = classes.iter().filter(|class| class.0).flat_map(|class| class.2.chars()).collect();
+        let all: Vec<char> =
+            classes.iter().filter(|class| class.0).flat_map(|class| class.2.chars()).collect();
         if all.is_empty() {
             return Err("the character set specified is empty");
         }
@@ -108,7 +112,9 @@ impl StringRules {
             }
         }
         if drawn.len() > self.length {
-            return Err("length must be at least the sum of min_upper, min_lower, min_numeric and min_special");
+            return Err(
+                "length must be at least the sum of min_upper, min_lower, min_numeric and min_special",
+            );
         }
         while drawn.len() < self.length {
             drawn.push(all[source.below(all.len())]);

@@ -52,7 +52,10 @@ fn an_id_is_one_number_in_four_spellings() {
 fn a_seed_repeats_and_a_pet_has_its_words() {
     let plan = planned(&[("min", 1.into()), ("max", 1_000_000.into()), ("seed", "s".into())]);
     assert_eq!(create("random_integer", &plan).unwrap(), create("random_integer", &plan).unwrap());
-    let pet = create("random_pet", &planned(&[("length", 3.into()), ("separator", "_".into()), ("prefix", "a".into())]));
+    let pet = create(
+        "random_pet",
+        &planned(&[("length", 3.into()), ("separator", "_".into()), ("prefix", "a".into())]),
+    );
     assert_eq!(pet.unwrap().get("id").as_str().unwrap().split('_').count(), 4);
     let shuffle = planned(&[("input", Value::strings(["a", "b"])), ("result_count", 5.into())]);
     assert_eq!(create("random_shuffle", &shuffle).unwrap().get("result").items().len(), 5);

@@ -15,7 +15,8 @@ const CLOUDFRONT_REGION: &str = "us-east-1";
 /// known before AWS says how, so that a `for_each` over them can be planned.
 pub(super) fn certificate(change: &mut Change<'_>) {
     let planned = &mut change.planned;
-    let (domain, names) = (planned.get("domain_name").clone(), planned.get("subject_alternative_names").clone());
+    let (domain, names) =
+        (planned.get("domain_name").clone(), planned.get("subject_alternative_names").clone());
     let configured = change.config.get("subject_alternative_names");
     if domain.is_null() || configured.is_unknown() {
         return;

@@ -39,8 +39,11 @@ pub(super) fn inline_rules(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
 
 /// hashicorp/aws, `internal/service/ec2`, `expandIPPerms`.
 pub(super) fn rule(rule: &Value, protocol: &str, path: &Path, diagnostics: &mut Vec<Diagnostic>) {
-    let all = rule.get(protocol).as_str().is_some_and(|word| word == "-1" || word.eq_ignore_ascii_case("all"));
-    let (Some(from), Some(to)) = (rule.get("from_port").as_i64(), rule.get("to_port").as_i64()) else { return };
+    let all =
+        rule.get(protocol).as_str().is_some_and(|word| word == "-1" || word.eq_ignore_ascii_case("all"));
+    let (Some(from), Some(to)) = (rule.get("from_port").as_i64(), rule.get("to_port").as_i64()) else {
+        return;
+    };
     if all && (from != 0 || to != 0) {
         let sentence =
             format!("from_port ({from}) and to_port ({to}) must both be 0 to use the 'ALL' \"-1\" protocol!");

@@ -62,7 +62,8 @@ pub(super) fn task_definition(config: &Value, diagnostics: &mut Vec<Diagnostic>)
     }
     for name in ["cpu", "memory"] {
         if is_absent(config.get(name)) {
-            diagnostics.push(refuse(name, &format!("Fargate requires that '{name}' be defined at the task level.")));
+            diagnostics
+                .push(refuse(name, &format!("Fargate requires that '{name}' be defined at the task level.")));
         }
     }
     let (cpu, memory) = (config.get("cpu").as_str(), config.get("memory").as_str());
@@ -93,7 +94,8 @@ fn containers(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
     let mut names: Vec<&str> = Vec::new();
     for definition in &definitions {
         let Some(name) = definition["name"].as_str() else {
-            return diagnostics.push(refuse("container_definitions", "Container.name should not be null or empty."));
+            return diagnostics
+                .push(refuse("container_definitions", "Container.name should not be null or empty."));
         };
         if names.contains(&name) {
             return diagnostics.push(refuse("container_definitions", "Container.name should be unique."));
@@ -107,7 +109,9 @@ fn containers(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html> (`launchType`).
 pub(super) fn service(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
-    if config.get("launch_type").non_empty().is_some() && !config.get("capacity_provider_strategy").items().is_empty() {
+    if config.get("launch_type").non_empty().is_some()
+        && !config.get("capacity_provider_strategy").items().is_empty()
+    {
         diagnostics.push(
             Diagnostic::error(
                 "InvalidParameterException",
@@ -124,10 +128,14 @@ mod tests {
 
     #[test]
     fn fargate_sizes_are_those_of_the_table() {
-        for (cpu, memory) in [(256, 512), (256, 2_048), (512, 3_072), (4_096, 30_720), (8_192, 20_480), (16_384, 122_880)] {
+        for (cpu, memory) in
+            [(256, 512), (256, 2_048), (512, 3_072), (4_096, 30_720), (8_192, 20_480), (16_384, 122_880)]
+        {
             assert!(fargate_offers(cpu, memory), "{cpu} {memory}");
         }
-        for (cpu, memory) in [(256, 1_536), (256, 4_096), (300, 512), (512, 512), (4_096, 31_744), (8_192, 17_408)] {
+        for (cpu, memory) in
+            [(256, 1_536), (256, 4_096), (300, 512), (512, 512), (4_096, 31_744), (8_192, 17_408)]
+        {
             assert!(!fargate_offers(cpu, memory), "{cpu} {memory}");
         }
     }

@@ -25,13 +25,19 @@ pub(super) fn target_group(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
     if protocol.eq_ignore_ascii_case("TCP") {
         for name in ["matcher", "path"] {
             if check.get(name).non_empty().is_some() {
-                diagnostics.push(conflicts_when(check_path.child(name), &check_path.child("protocol"), protocol));
+                diagnostics.push(conflicts_when(
+                    check_path.child(name),
+                    &check_path.child("protocol"),
+                    protocol,
+                ));
             }
         }
         if let Some(traffic @ ("HTTP" | "HTTPS")) = config.get("protocol").as_str() {
             let path = check_path.child("protocol");
-            let detail =
-                format!("Attribute {:?} cannot have value \"TCP\" when \"protocol\" is {traffic:?}.", path.to_string());
+            let detail = format!(
+                "Attribute {:?} cannot have value \"TCP\" when \"protocol\" is {traffic:?}.",
+                path.to_string()
+            );
             diagnostics.push(Diagnostic::error("Invalid Attribute Combination", detail).at(path));
         }
     }
@@ -66,14 +72,16 @@ pub(super) fn actions(config: &Value, block: &str, diagnostics: &mut Vec<Diagnos
     for (index, action) in config.get(block).items().iter().enumerate() {
         let path = Path::attribute(block).then(Step::Index(index));
         let Some(kind) = action.get("type").as_str() else { continue };
-        if kind == "forward" && is_absent(action.get("target_group_arn")) && is_absent(action.get("forward")) {
+        if kind == "forward" && is_absent(action.get("target_group_arn")) && is_absent(action.get("forward"))
+        {
             let detail = format!(
                 "Either {:?} or {:?} must be specified when {:?} is \"forward\".",
                 path.child("target_group_arn").to_string(),
                 path.child("forward").to_string(),
                 path.child("type").to_string()
             );
-            diagnostics.push(Diagnostic::error("Invalid Attribute Combination", detail).at(path.child("type")));
+            diagnostics
+                .push(Diagnostic::error("Invalid Attribute Combination", detail).at(path.child("type")));
         }
         if let Some((_, needed)) = ACTIONS.iter().find(|(action, _)| *action == kind)
             && is_absent(action.get(needed))
@@ -93,8 +101,11 @@ pub(super) fn certificate_region(change: &mut Change<'_>) {
         && arn.contains(":acm:")
         && region != place.region
     {
-        let detail = format!("Certificate '{arn}' not found: it is in {region}, the listener in {}.", place.region);
-        change.diagnostics.push(Diagnostic::error("CertificateNotFound", detail).at(Path::attribute("certificate_arn")));
+        let detail =
+            format!("Certificate '{arn}' not found: it is in {region}, the listener in {}.", place.region);
+        change
+            .diagnostics
+            .push(Diagnostic::error("CertificateNotFound", detail).at(Path::attribute("certificate_arn")));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Databases.
 
-use super::{Change, is_absent};
+use super::Change;
 use crate::{
     diagnostic::{Diagnostic, Path},
     value::Value,
@@ -14,7 +14,8 @@ pub(super) fn instance(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
     password(config, diagnostics);
     // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html (AvailabilityZone); the
     // sentence: https://github.com/hashicorp/terraform-provider-aws/issues/485
-    if config.get("multi_az").as_bool() == Some(true) && config.get("availability_zone").non_empty().is_some() {
+    if config.get("multi_az").as_bool() == Some(true) && config.get("availability_zone").non_empty().is_some()
+    {
         diagnostics.push(refuse(
             "availability_zone",
             "InvalidParameterCombination",
@@ -26,12 +27,12 @@ pub(super) fn instance(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
 
 fn replica(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
     let source = config.get("replicate_source_db");
-    if is_absent(source) || source.as_str() == Some("") {
+    if source.non_empty().is_none() {
         return;
     }
     // A replica has its source's engine: CreateDBInstanceReadReplica takes none.
     // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html
-    if !is_absent(config.get("engine")) {
+    if config.get("engine").non_empty().is_some() {
         diagnostics.push(refuse(
             "engine",
             "Conflicting configuration arguments",
@@ -57,7 +58,7 @@ fn replica(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
     }
     // hashicorp/aws 6.25, internal/service/rds, resourceInstance, CustomizeDiff; DBSubnetGroupNotAllowedFault of the API.
     if config.get("db_subnet_group_name").non_empty().is_some()
-        && source.as_str().is_some_and(|source| !source.starts_with("arn:"))
+        && source.non_empty().is_some_and(|source| !source.starts_with("arn:"))
     {
         diagnostics.push(refuse(
             "db_subnet_group_name",
@@ -111,10 +112,17 @@ pub(super) fn password(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
 ///
 /// hashicorp/aws 6.25, `internal/service/rds`, `instanceReplicateSourceDBSuppressDiff`.
 pub(super) fn plan_instance(change: &mut Change<'_>) {
-    let name = |value: &Value| value.as_str().map(|text| text.rsplit_once(":db:").map_or(text, |(_, name)| name).to_owned());
-    let (before, after) = (change.prior.get("replicate_source_db"), change.planned.get("replicate_source_db"));
+    let name = |value: &Value| {
+        value.as_str().map(|text| text.rsplit_once(":db:").map_or(text, |(_, name)| name).to_owned())
+    };
+    let (before, after) =
+        (change.prior.get("replicate_source_db"), change.planned.get("replicate_source_db"));
     let Some(named) = name(before).filter(|named| !named.is_empty()) else { return };
-    let one_is_arn = [before, after].iter().filter(|value| value.as_str().is_some_and(|text| text.starts_with("arn:"))).count() == 1;
+    let one_is_arn = [before, after]
+        .iter()
+        .filter(|value| value.as_str().is_some_and(|text| text.starts_with("arn:")))
+        .count()
+        == 1;
     if one_is_arn && name(after) == Some(named) {
         let before = before.clone();
         change.planned.set("replicate_source_db", before);

@@ -47,7 +47,9 @@ impl Records {
             identifier => identifier.as_str().unwrap_or_default().to_owned(),
         };
         let own = match policy(planned) {
-            "failover" => format!("failover:{}", planned.get("failover_routing_policy").only().get("type").as_str()?),
+            "failover" => {
+                format!("failover:{}", planned.get("failover_routing_policy").only().get("type").as_str()?)
+            }
             policy => policy.to_owned(),
         };
         let seen = self.seen.entry(key.clone()).or_default();
@@ -56,7 +58,8 @@ impl Records {
         let mut cause = None;
         for (other, policy) in others {
             if kind(policy) != kind(&own) {
-                let weighted = if own == "weighted" { "a non-weighted set exists" } else { "other RRSets exist" };
+                let weighted =
+                    if own == "weighted" { "a non-weighted set exists" } else { "other RRSets exist" };
                 cause = Some(format!(
                     "{weighted} with the same name and type ({} {other:?} beside {})",
                     kind(policy),
@@ -64,7 +67,9 @@ impl Records {
                 ));
             } else if own.starts_with("failover:") && *policy == own {
                 let role = own.trim_start_matches("failover:");
-                cause = Some(format!("another failover set with the same name and type is the {role} too ({other:?})"));
+                cause = Some(format!(
+                    "another failover set with the same name and type is the {role} too ({other:?})"
+                ));
             }
         }
         seen.insert(identifier.clone(), own);

@@ -21,7 +21,11 @@ fn a_replica_has_what_its_source_has() {
     let conflicts = "\"engine\": conflicts with replicate_source_db";
     says("aws_db_instance", &[replica.clone(), ("engine", "postgres".into())], conflicts);
     says("aws_db_instance", &[replica.clone(), ("db_subnet_group_name", "g".into())], "must be an ARN when");
-    says("aws_db_instance", &[replica.clone(), ("final_snapshot_identifier", "s".into())], "deleting a read replica");
+    says(
+        "aws_db_instance",
+        &[replica.clone(), ("final_snapshot_identifier", "s".into())],
+        "deleting a read replica",
+    );
     let arn = ("replicate_source_db", Value::from("arn:aws:rds:eu-west-1:123456789012:db:x"));
     let fine = [arn, ("db_subnet_group_name", "g".into()), ("skip_final_snapshot", true.into())];
     assert_eq!(refused("aws_db_instance", &fine), Vec::<String>::new());
@@ -30,9 +34,19 @@ fn a_replica_has_what_its_source_has() {
 #[test]
 fn what_is_unknown_is_not_judged() {
     let unknown = |name| (name, Value::UNKNOWN);
-    let fields = [unknown("replicate_source_db"), unknown("password"), unknown("db_subnet_group_name"), ("skip_final_snapshot", true.into())];
+    let fields = [
+        unknown("replicate_source_db"),
+        unknown("password"),
+        unknown("db_subnet_group_name"),
+        ("skip_final_snapshot", true.into()),
+    ];
     assert_eq!(refused("aws_db_instance", &fields), Vec::<String>::new());
-    let fields = [("requires_compatibilities", Value::strings(["FARGATE"])), unknown("network_mode"), unknown("cpu"), unknown("memory")];
+    let fields = [
+        ("requires_compatibilities", Value::strings(["FARGATE"])),
+        unknown("network_mode"),
+        unknown("cpu"),
+        unknown("memory"),
+    ];
     assert_eq!(refused("aws_ecs_task_definition", &fields), Vec::<String>::new());
     let fields = [unknown("target_type")];
     assert_eq!(refused("aws_lb_target_group", &fields), Vec::<String>::new());
@@ -45,7 +59,11 @@ fn passwords_have_their_letters_and_length() {
         says("aws_db_instance", &[("password_wo", password.into())], sentence);
         assert!(!refused("aws_db_instance", &[("password", password.into())]).concat().contains(password));
     }
-    says("aws_db_instance", &[("engine", "postgres".into()), ("password", "short".into())], "between 8 and 128");
+    says(
+        "aws_db_instance",
+        &[("engine", "postgres".into()), ("password", "short".into())],
+        "between 8 and 128",
+    );
 }
 
 #[test]
@@ -59,10 +77,13 @@ fn records_of_one_name_share_one_policy() {
             (block, Value::List(vec![inner])),
         ])
     };
-    let failover = |identifier, role: &str| record(identifier, "failover_routing_policy", object(&[("type", role.into())]));
+    let failover = |identifier, role: &str| {
+        record(identifier, "failover_routing_policy", object(&[("type", role.into())]))
+    };
     let weighted = record("w", "weighted_routing_policy", object(&[("weight", 1.into())]));
     let mut plan = Neighbours::default();
-    let mut admit = |record: &Value| plan.admit("aws_route53_record", record).map(|diagnostic| diagnostic.detail);
+    let mut admit =
+        |record: &Value| plan.admit("aws_route53_record", record).map(|diagnostic| diagnostic.detail);
     assert_eq!(admit(&failover("a", "PRIMARY")), None);
     assert_eq!(admit(&failover("a", "PRIMARY")), None, "planned twice, as for a replacement");
     assert_eq!(admit(&failover("b", "SECONDARY")), None);

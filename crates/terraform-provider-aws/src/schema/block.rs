@@ -139,11 +139,20 @@ impl Block {
     }
 
     /// Calls `visit` for every attribute of every block in `value`, with the dotted name of the attribute.
-    pub fn for_each_attribute<'v>(&'v self, value: &'v Value, visit: &mut dyn FnMut(&str, &'v Attribute, &'v Value)) {
+    pub fn for_each_attribute<'v>(
+        &'v self,
+        value: &'v Value,
+        visit: &mut dyn FnMut(&str, &'v Attribute, &'v Value),
+    ) {
         self.walk("", value, visit);
     }
 
-    fn walk<'v>(&'v self, prefix: &str, value: &'v Value, visit: &mut dyn FnMut(&str, &'v Attribute, &'v Value)) {
+    fn walk<'v>(
+        &'v self,
+        prefix: &str,
+        value: &'v Value,
+        visit: &mut dyn FnMut(&str, &'v Attribute, &'v Value),
+    ) {
         for (name, attribute) in &self.attributes {
             visit(&format!("{prefix}{name}"), attribute, value.get(name));
         }
@@ -164,7 +173,9 @@ impl NestedBlock {
             (Nesting::List | Nesting::Set, Value::List(items)) => {
                 items.iter().filter(|item| item.entries().is_some()).collect()
             }
-            (Nesting::Map, Value::Map(items)) => items.values().filter(|item| item.entries().is_some()).collect(),
+            (Nesting::Map, Value::Map(items)) => {
+                items.values().filter(|item| item.entries().is_some()).collect()
+            }
             _ => Vec::new(),
         }
     }

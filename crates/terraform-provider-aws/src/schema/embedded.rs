@@ -80,6 +80,7 @@ impl Catalogue {
     }
 
     /// The provider functions, as the peer is told of them.
+    #[expect(clippy::missing_panics_doc, reason = "the build encoded what is decoded")]
     pub fn functions(&self) -> HashMap<String, proto::Function> {
         let decode = |place: &(&str, usize, usize)| {
             let function = proto::Function::decode(&self.answer[place.1..place.2]);
@@ -113,7 +114,8 @@ impl Catalogue {
         let mut decoded = self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
         let schema = decoded.entry((kind, name)).or_insert_with(|| {
             let schema = proto::Schema::decode(&self.answer[place.0..place.1]).expect("the build encoded it");
-            let block = Block::from_proto(schema.block.unwrap_or_default()).expect("the build read the types");
+            let block =
+                Block::from_proto(schema.block.unwrap_or_default()).expect("the build read the types");
             let ty = block.implied_type();
             Arc::new(TypeSchema { name: name.to_owned(), version: schema.version, block, ty })
         });

@@ -64,7 +64,9 @@ fn read(text: &str, ty: &Type, place: &str, depth: usize) -> Result<Value, JsonE
             Ok(Scalar::Text(content)) => Ok(Value::String(content)),
             Ok(Scalar::Bool(truth)) => Ok(Value::String(truth.to_string())),
             // A number that has become text since: its digits are its text.
-            Err(error) => number(text, place).map(|number| Value::String(number.to_string())).map_err(|_| error),
+            Err(error) => {
+                number(text, place).map(|number| Value::String(number.to_string())).map_err(|_| error)
+            }
         },
         Type::Number => match parse(text, place) {
             Ok(Scalar::Text(digits)) => number(&digits, place).map(Value::Number),
@@ -72,7 +74,10 @@ fn read(text: &str, ty: &Type, place: &str, depth: usize) -> Result<Value, JsonE
         },
         Type::List(element) | Type::Set(element) => {
             let items: Vec<&RawValue> = parse(text, place)?;
-            let typed = items.into_iter().enumerate().map(|(i, item)| read(item.get(), element, &inside(&i.to_string()), depth));
+            let typed = items
+                .into_iter()
+                .enumerate()
+                .map(|(i, item)| read(item.get(), element, &inside(&i.to_string()), depth));
             Ok(Value::List(typed.collect::<Result<_, _>>()?))
         }
         Type::Tuple(elements) => {

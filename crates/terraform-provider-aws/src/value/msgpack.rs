@@ -118,7 +118,9 @@ impl<'a> Reader<'a> {
             return match kind {
                 UNKNOWN => Ok(Value::UNKNOWN),
                 REFINED_UNKNOWN => Ok(Value::Unknown(Some(payload.into()))),
-                other => Err(DecodeError::Kind { expected: "a value", found: format!("extension type {other}") }),
+                other => {
+                    Err(DecodeError::Kind { expected: "a value", found: format!("extension type {other}") })
+                }
             };
         }
         match ty {
@@ -152,10 +154,13 @@ impl<'a> Reader<'a> {
                 Ok(Value::Map(entries))
             }
             Type::Object(attributes) => {
-                let mut entries: BTreeMap<_, _> = attributes.keys().map(|name| (name.clone(), Value::Null)).collect();
+                let mut entries: BTreeMap<_, _> =
+                    attributes.keys().map(|name| (name.clone(), Value::Null)).collect();
                 for _ in 0..self.map_length(marker)? {
                     let name = self.key()?;
-                    let Some(attribute) = attributes.get(&name) else { return Err(DecodeError::Attribute(name)) };
+                    let Some(attribute) = attributes.get(&name) else {
+                        return Err(DecodeError::Attribute(name));
+                    };
                     entries.insert(name, self.value(attribute, depth)?);
                 }
                 Ok(Value::Map(entries))
@@ -231,7 +236,8 @@ fn unexpected(expected: &'static str, found: Marker) -> DecodeError {
 
 fn write(value: &Value, out: &mut Vec<u8>) {
     const NEVER: &str = "writing to memory cannot fail";
-    let length = |count: usize| u32::try_from(count).expect("a value of 4 billion elements does not fit a message");
+    let length =
+        |count: usize| u32::try_from(count).expect("a value of 4 billion elements does not fit a message");
     match value {
         Value::Null => encode::write_nil(out).expect(NEVER),
         Value::Unknown(None) => {
@@ -255,7 +261,9 @@ fn write(value: &Value, out: &mut Vec<u8>) {
         Value::String(text) => encode::write_str(out, text).expect(NEVER),
         Value::List(items) => {
             encode::write_array_len(out, length(items.len())).expect(NEVER);
-            items.iter().for_each(|item| write(item, out));
+            for item in items {
+                write(item, out);
+            }
         }
         Value::Map(entries) => {
             encode::write_map_len(out, length(entries.len())).expect(NEVER);

@@ -48,7 +48,9 @@ impl Number {
         if self.digits.len() + zeros > 19 {
             return None;
         }
-        format!("{}{}{}", if self.negative { "-" } else { "" }, self.digits_or_zero(), "0".repeat(zeros)).parse().ok()
+        format!("{}{}{}", if self.negative { "-" } else { "" }, self.digits_or_zero(), "0".repeat(zeros))
+            .parse()
+            .ok()
     }
 
     /// The number as a double, where the double is exact.
@@ -114,8 +116,9 @@ impl FromStr for Number {
         }
         let cut = leading_cut.len() - digits.len();
         let places = |length: usize| i64::try_from(length).map_err(|_| NumberError::TooLong);
-        let exponent =
-            power.checked_sub(places(fraction.len())?).and_then(|sum| sum.checked_add(i64::try_from(cut).ok()?));
+        let exponent = power
+            .checked_sub(places(fraction.len())?)
+            .and_then(|sum| sum.checked_add(i64::try_from(cut).ok()?));
         let exponent = exponent.filter(|sum| sum.abs() <= MAX_EXPONENT).ok_or(NumberError::TooLong)?;
         if digits.len() > MAX_DIGITS {
             return Err(NumberError::TooLong);
@@ -182,14 +185,21 @@ mod tests {
 
     #[test]
     fn equal_numbers_are_equal_however_they_are_written() {
-        for (left, right) in [("1", "1.0"), ("1e3", "1000"), ("0.10", "1e-1"), ("-0", "0"), ("00.5", "5E-1")] {
+        for (left, right) in [("1", "1.0"), ("1e3", "1000"), ("0.10", "1e-1"), ("-0", "0"), ("00.5", "5E-1")]
+        {
             assert_eq!(number(left), number(right), "{left} and {right}");
         }
     }
 
     #[test]
     fn text_survives_without_rounding() {
-        for text in ["0.1", "123456789012345678901234567890", "-0.000123", "3.14159265358979323846264338327950288", "0"] {
+        for text in [
+            "0.1",
+            "123456789012345678901234567890",
+            "-0.000123",
+            "3.14159265358979323846264338327950288",
+            "0",
+        ] {
             assert_eq!(number(text).to_string(), text);
         }
     }
@@ -222,7 +232,9 @@ mod tests {
     #[test]
     fn hostile_text_is_refused() {
         let huge = "9".repeat(MAX_DIGITS + 1);
-        for text in ["", "-", ".", "1e", "1e99999999999999999999", "1e1000000", "0x10", "1_0", "NaN", "inf", &huge] {
+        for text in
+            ["", "-", ".", "1e", "1e99999999999999999999", "1e1000000", "0x10", "1_0", "NaN", "inf", &huge]
+        {
             assert!(text.parse::<Number>().is_err(), "{text:.20}");
         }
     }

@@ -22,7 +22,8 @@ fn numbers() -> impl Strategy<Value = Number> {
         any::<i64>().prop_map(Number::from),
         any::<u64>().prop_map(Number::from),
         any::<f64>().prop_filter_map("finite", |double| Number::from_f64(double).ok()),
-        "-?[0-9]{1,40}(\\.[0-9]{1,40})?(e-?[0-9]{1,3})?".prop_filter_map("a number", |text| text.parse().ok()),
+        "-?[0-9]{1,40}(\\.[0-9]{1,40})?(e-?[0-9]{1,3})?"
+            .prop_filter_map("a number", |text| text.parse().ok()),
     ]
 }
 
@@ -35,7 +36,9 @@ fn values(ty: &Type) -> BoxedStrategy<Value> {
         Type::List(element) | Type::Set(element) => {
             prop::collection::vec(values(element), 0..5).prop_map(Value::List).boxed()
         }
-        Type::Map(element) => prop::collection::btree_map(".{0,6}", values(element), 0..5).prop_map(Value::Map).boxed(),
+        Type::Map(element) => {
+            prop::collection::btree_map(".{0,6}", values(element), 0..5).prop_map(Value::Map).boxed()
+        }
         Type::Object(attributes) => attributes
             .iter()
             .fold(Just(BTreeMap::new()).boxed(), |all, (name, ty)| {
@@ -61,9 +64,9 @@ fn values(ty: &Type) -> BoxedStrategy<Value> {
             })
             .prop_map(Value::List)
             .boxed(),
-        Type::Dynamic => any::<bool>()
-            .prop_map(|truth| Value::Dynamic(Box::new((Type::Bool, Value::Bool(truth)))))
-            .boxed(),
+        Type::Dynamic => {
+            any::<bool>().prop_map(|truth| Value::Dynamic(Box::new((Type::Bool, Value::Bool(truth))))).boxed()
+        }
     };
     prop_oneof![8 => known, 1 => Just(Value::Null), 1 => Just(Value::UNKNOWN),
         1 => prop::collection::vec(any::<u8>(), 0..9).prop_map(|bytes| Value::Unknown(Some(bytes.into())))]
@@ -125,7 +128,11 @@ proptest! {
 #[test]
 fn lengths_that_lie_are_refused_before_memory_is_taken() {
     let list = Type::List(Box::new(Type::String));
-    for bytes in [&[0xdd, 0xff, 0xff, 0xff, 0xff][..], &[0xdf, 0xff, 0xff, 0xff, 0xff], &[0xdb, 0xff, 0xff, 0xff, 0xff]] {
+    for bytes in [
+        &[0xdd, 0xff, 0xff, 0xff, 0xff][..],
+        &[0xdf, 0xff, 0xff, 0xff, 0xff],
+        &[0xdb, 0xff, 0xff, 0xff, 0xff],
+    ] {
         for ty in [list.clone(), Type::Map(Box::new(Type::String)), Type::String] {
             assert!(msgpack::decode(bytes, &ty).is_err());
         }

@@ -130,7 +130,10 @@ fn answers_are_true_or_made_up_and_always_the_same() {
     let made_up: Vec<String> =
         run.warnings().into_iter().filter(|warning| warning.contains("Made-up answers")).collect();
     for name in ["aws_vpc", "aws_subnets", "aws_ssm_parameter"] {
-        assert!(made_up.iter().any(|warning| warning.contains(name)), "{name} is not said to be made up: {made_up:?}");
+        assert!(
+            made_up.iter().any(|warning| warning.contains(name)),
+            "{name} is not said to be made up: {made_up:?}"
+        );
     }
     workspace.plan(&["-detailed-exitcode"]).assert_no_changes();
     let again = Workspace::new(CONFIGURATION);

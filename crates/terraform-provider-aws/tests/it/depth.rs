@@ -24,7 +24,11 @@ fn life(type_name: &str) -> Result<Life, String> {
     let catalogue = if type_name.starts_with("random_") { Catalogue::random() } else { Catalogue::aws() };
     let schema = catalogue.resource(type_name).ok_or("no schema")?;
     let example = example::of_type(&schema)?;
-    Ok(Life { hcl: example.hcl, changes_in_place: example.changes_in_place, is_replaced: example.is_replaced })
+    Ok(Life {
+        hcl: example.hcl,
+        changes_in_place: example.changes_in_place,
+        is_replaced: example.is_replaced,
+    })
 }
 
 const HEAD: &str = r#"
@@ -54,7 +58,8 @@ fn lives(group: usize) {
         }
     }
     assert!(failed.is_empty(), "types that need a configuration in tests/it/depth/:\n{}", failed.join("\n"));
-    let main: String = [HEAD.to_owned()].into_iter().chain(lives.values().map(|life| life.hcl.clone())).collect();
+    let main: String =
+        [HEAD.to_owned()].into_iter().chain(lives.values().map(|life| life.hcl.clone())).collect();
     let workspace = Workspace::new(&main);
     assert_eq!(workspace.validate(), Vec::<String>::new());
     let expect = |actions: BTreeMap<String, String>, action: &str, expected: &dyn Fn(&Life) -> bool| {

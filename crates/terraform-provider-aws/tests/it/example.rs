@@ -85,11 +85,15 @@ impl Maker<'_> {
         let mut value = Value::object::<String>([]);
         for (name, attribute) in block.attributes.iter().filter(|(_, attribute)| attribute.required) {
             let path = format!("{prefix}{name}");
-            value.set(name, self.attribute(&path, &attribute.ty, variant).ok_or(format!("no value for {path}"))?);
+            value.set(
+                name,
+                self.attribute(&path, &attribute.ty, variant).ok_or(format!("no value for {path}"))?,
+            );
         }
         for (name, nested) in &block.blocks {
             let least = self.fact(&format!("{prefix}{name}")).and_then(|fact| fact.min_items).unwrap_or(0);
-            let count = usize::try_from(nested.min_items).unwrap_or(0).max(usize::try_from(least).unwrap_or(0));
+            let count =
+                usize::try_from(nested.min_items).unwrap_or(0).max(usize::try_from(least).unwrap_or(0));
             let blocks = (0..count).map(|_| self.block(&nested.block, &format!("{prefix}{name}."), variant));
             let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
             if !blocks.is_empty() {
@@ -105,22 +109,26 @@ impl Maker<'_> {
             let needed = self.facts.attributes.iter().flat_map(|(path, fact)| {
                 let given = !get(config, path).is_null();
                 let groups = [&fact.exactly_one_of, &fact.at_least_one_of].into_iter().cloned();
-                let partners = fact.required_with.iter().filter(move |_| given).map(|path| vec![path.clone()]);
+                let partners =
+                    fact.required_with.iter().filter(move |_| given).map(|path| vec![path.clone()]);
                 groups.chain(partners).collect::<Vec<_>>()
             });
             let top = |group: &Vec<String>| !group.is_empty() && group.iter().all(|path| !path.contains('.'));
-            let open: Vec<Vec<String>> =
-                needed.filter(top).filter(|group| group.iter().all(|path| get(config, path).is_null())).collect();
+            let open: Vec<Vec<String>> = needed
+                .filter(top)
+                .filter(|group| group.iter().all(|path| get(config, path).is_null()))
+                .collect();
             let Some(group) = open.into_iter().next() else { return Ok(()) };
             let block = &self.schema.block;
-            let made = group.iter().find_map(|name| match (block.attributes.get(name), block.blocks.get(name)) {
-                (Some(attribute), _) => Some((name, self.attribute(name, &attribute.ty, 0)?)),
-                (None, Some(nested)) => {
-                    let inner = self.block(&nested.block, &format!("{name}."), 0).ok()?;
-                    Some((name, Value::List(vec![inner])))
-                }
-                (None, None) => None,
-            });
+            let made =
+                group.iter().find_map(|name| match (block.attributes.get(name), block.blocks.get(name)) {
+                    (Some(attribute), _) => Some((name, self.attribute(name, &attribute.ty, 0)?)),
+                    (None, Some(nested)) => {
+                        let inner = self.block(&nested.block, &format!("{name}."), 0).ok()?;
+                        Some((name, Value::List(vec![inner])))
+                    }
+                    (None, None) => None,
+                });
             let (name, value) = made.ok_or_else(|| format!("no value for one of {group:?}"))?;
             config.set(name, value);
         }
@@ -139,7 +147,9 @@ impl Maker<'_> {
                 if !fact.one_of.is_empty() {
                     return None;
                 }
-                let number = |number: &Option<serde_json::Number>| number.as_ref().and_then(serde_json::Number::as_i64);
+                let number = |number: &Option<serde_json::Number>| {
+                    number.as_ref().and_then(serde_json::Number::as_i64)
+                };
                 let step = number(&fact.multiple_of).unwrap_or(1);
                 let least = number(&fact.min).unwrap_or(1).max(1);
                 let value = least + step * i64::try_from(variant).ok()? + (step - least % step) % step;
@@ -148,12 +158,15 @@ impl Maker<'_> {
             Type::String => self.text(path, &fact, variant).map(Value::String),
             Type::List(element) | Type::Set(element) => {
                 let count = fact.min_items.unwrap_or(1).max(1);
-                let items = (0..count).map(|index| self.attribute(path, element, variant + 2 * usize::try_from(index).ok()?));
+                let items = (0..count)
+                    .map(|index| self.attribute(path, element, variant + 2 * usize::try_from(index).ok()?));
                 items.collect::<Option<Vec<_>>>().map(Value::List)
             }
             Type::Map(element) => Some(Value::object([("key", self.attribute(path, element, variant)?)])),
             Type::Object(attributes) => {
-                let inner = attributes.iter().map(|(name, ty)| Some((name.clone(), self.attribute(&format!("{path}.{name}"), ty, variant)?)));
+                let inner = attributes.iter().map(|(name, ty)| {
+                    Some((name.clone(), self.attribute(&format!("{path}.{name}"), ty, variant)?))
+                });
                 inner.collect::<Option<Vec<_>>>().map(Value::object)
             }
             Type::Dynamic | Type::Tuple(_) => None,
@@ -202,7 +215,14 @@ impl Maker<'_> {
             max_items: None,
             ..fact
         };
-        let attribute = Attribute { ty: Type::String, required: false, optional: true, computed: false, sensitive: false, write_only: false };
+        let attribute = Attribute {
+            ty: Type::String,
+            required: false,
+            optional: true,
+            computed: false,
+            sensitive: false,
+            write_only: false,
+        };
         let block = Block { attributes: [("value".to_owned(), attribute)].into(), ..Block::default() };
         let schema = TypeSchema { name: path.to_owned(), version: 0, ty: block.implied_type(), block };
         let facts = TypeFacts { attributes: [("value".to_owned(), alone)].into(), ..self.facts.clone() };
@@ -222,7 +242,8 @@ impl Maker<'_> {
             forces == replace && plain && apart
         };
         let settable = |name: &&String| block.attributes[*name].required || block.attributes[*name].optional;
-        let mut names: Vec<&String> = block.attributes.keys().filter(settable).filter(|name| wanted(name)).collect();
+        let mut names: Vec<&String> =
+            block.attributes.keys().filter(settable).filter(|name| wanted(name)).collect();
         // What is there already is changed first; then what is the same everywhere; then texts before switches.
         let order = |name: &&String| {
             let given = !config.get(name).is_null();
@@ -257,11 +278,17 @@ fn render(block: &Block, value: &Value, indent: &str, changes: &[(&str, &Change)
     let mut attributes: Vec<(&String, String)> = Vec::new();
     for name in block.attributes.keys() {
         let change = changes.iter().find_map(|(step, change)| {
-            change.as_ref().filter(|(changing, ..)| changing == name).map(|(_, first, second)| (step, first, second))
+            change
+                .as_ref()
+                .filter(|(changing, ..)| changing == name)
+                .map(|(_, first, second)| (step, first, second))
         });
         match (change, value.get(name)) {
             (Some((step, first, second)), _) => {
-                attributes.push((name, format!("var.step == {step:?} ? {} : {}", expression(second), expression(first))));
+                attributes.push((
+                    name,
+                    format!("var.step == {step:?} ? {} : {}", expression(second), expression(first)),
+                ));
             }
             (None, Value::Null) => {}
             (None, value) => attributes.push((name, expression(value))),
@@ -287,7 +314,8 @@ fn expression(value: &Value) -> String {
         Value::String(text) => serde_json::Value::from(text.replace("${", "$${")).to_string(),
         Value::List(items) => format!("[{}]", items.iter().map(expression).collect::<Vec<_>>().join(", ")),
         Value::Map(entries) => {
-            let entries: Vec<String> = entries.iter().map(|(key, entry)| format!("{key:?} = {}", expression(entry))).collect();
+            let entries: Vec<String> =
+                entries.iter().map(|(key, entry)| format!("{key:?} = {}", expression(entry))).collect();
             format!("{{ {} }}", entries.join(", "))
         }
     }

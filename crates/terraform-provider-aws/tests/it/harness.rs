@@ -6,7 +6,7 @@ use std::{
     fmt::Write as _,
     fs,
     os::unix::fs::symlink,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -47,7 +47,8 @@ impl Workspace {
             symlink(executable, bin.join(format!("terraform-provider-{name}"))).unwrap();
             writeln!(overrides, "    \"hashicorp/{name}\" = {:?}", bin.display().to_string()).unwrap();
         }
-        let config = format!("provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n");
+        let config =
+            format!("provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n");
         fs::write(directory.path().join("dev.tfrc"), config).unwrap();
         let workspace = Workspace { directory, variables: BTreeMap::new() };
         for (name, text) in files {
@@ -124,7 +125,7 @@ impl Workspace {
         let (_, text) = self.terraform(&["validate", "-json"]);
         let report: Json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         let errors = report["diagnostics"].as_array().unwrap().iter().filter(|d| d["severity"] == "error");
-        errors.map(|d| sentence(d)).collect()
+        errors.map(sentence).collect()
     }
 
     /// `terraform plan`.
@@ -167,7 +168,10 @@ fn sentence(diagnostic: &Json) -> String {
 
 impl Run {
     fn diagnostics(&self, severity: &str) -> Vec<String> {
-        let of_severity = self.events.iter().filter(|e| e["type"] == "diagnostic" && e["diagnostic"]["severity"] == severity);
+        let of_severity = self
+            .events
+            .iter()
+            .filter(|e| e["type"] == "diagnostic" && e["diagnostic"]["severity"] == severity);
         of_severity.map(|event| sentence(&event["diagnostic"])).collect()
     }
 
@@ -209,13 +213,10 @@ impl Run {
     /// Asserts that it was refused with this sentence.
     pub fn assert_refused(&self, expected: &str) {
         assert!(!self.success, "it was not refused with {expected:?}");
-        assert!(self.errors().iter().any(|error| error.contains(expected)), "{expected:?} is not in {:#?}", self.errors());
+        assert!(
+            self.errors().iter().any(|error| error.contains(expected)),
+            "{expected:?} is not in {:#?}",
+            self.errors()
+        );
     }
-}
-
-/// The files of a directory, sorted.
-pub fn files(directory: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
 }

@@ -73,13 +73,22 @@ fn a_resource_is_moved_and_imported() {
     let workspace = Workspace::new(NETWORK);
     workspace.apply(&[]);
     let renamed = NETWORK.replace("\"aws_vpc\" \"elsewhere\"", "\"aws_vpc\" \"renamed\"");
-    workspace.write("main.tf", &format!("{renamed}\nmoved {{\n  from = aws_vpc.elsewhere\n  to = aws_vpc.renamed\n}}\n"));
+    workspace.write(
+        "main.tf",
+        &format!("{renamed}\nmoved {{\n  from = aws_vpc.elsewhere\n  to = aws_vpc.renamed\n}}\n"),
+    );
     // A move alone is an action of its own kind and changes nothing.
     assert_eq!(workspace.plan(&[]).actions().get("aws_vpc.renamed").map(String::as_str), Some("move"));
     workspace.apply(&[]);
-    let id = workspace.state()["resources"].as_array().unwrap().iter()
-        .find(|resource| resource["name"] == "renamed").unwrap()["instances"][0]["attributes"]["id"]
-        .as_str().unwrap().to_owned();
+    let id = workspace.state()["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|resource| resource["name"] == "renamed")
+        .unwrap()["instances"][0]["attributes"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let (success, text) = workspace.terraform(&["state", "rm", "aws_vpc.renamed"]);
     assert!(success, "{text}");
     let block = |id: &str| format!("{renamed}\nimport {{\n  to = aws_vpc.renamed\n  id = {id:?}\n}}\n");
@@ -87,10 +96,19 @@ fn a_resource_is_moved_and_imported() {
     workspace.write("main.tf", &block(&format!("{id}@us-west-2")));
     let imported = workspace.plan(&[]);
     assert!(imported.success, "{:#?}", imported.errors());
-    assert!(!imported.actions().values().any(|action| action == "create" || action == "replace"), "{:?}", imported.actions());
+    assert!(
+        !imported.actions().values().any(|action| action == "create" || action == "replace"),
+        "{:?}",
+        imported.actions()
+    );
     workspace.apply(&[]);
     workspace.plan(&[]).assert_no_changes();
-    workspace.write("main.tf", &block("vpc-0000000000000dead").replace("aws_vpc.renamed", "aws_vpc.other").replace("\"renamed\"", "\"other\""));
+    workspace.write(
+        "main.tf",
+        &block("vpc-0000000000000dead")
+            .replace("aws_vpc.renamed", "aws_vpc.other")
+            .replace("\"renamed\"", "\"other\""),
+    );
     workspace.plan(&[]).assert_refused("Cannot import non-existent remote object");
 }
 
@@ -99,14 +117,18 @@ fn an_event_outside_is_found_in_the_record_or_played_in_the_state() {
     let workspace = Workspace::new(NETWORK);
     workspace.apply(&[]);
     let record = workspace.read("hello-provider-record.jsonl");
-    workspace.write("hello-provider-record.jsonl", &record.replace("\"owner\":\"one\"", "\"owner\":\"somebody\""));
+    workspace
+        .write("hello-provider-record.jsonl", &record.replace("\"owner\":\"one\"", "\"owner\":\"somebody\""));
     let run = workspace.plan(&[]);
     assert_eq!(run.drift().get("aws_vpc.v").map(String::as_str), Some("update"));
     assert_eq!(run.actions().get("aws_vpc.v").map(String::as_str), Some("update"));
     workspace.write("hello-provider-record.jsonl", &record);
     workspace.plan(&[]).assert_no_changes();
     let state = workspace.read("terraform.tfstate");
-    workspace.write("terraform.tfstate", &state.replace("\"enable_dns_support\": true", "\"enable_dns_support\": false"));
+    workspace.write(
+        "terraform.tfstate",
+        &state.replace("\"enable_dns_support\": true", "\"enable_dns_support\": false"),
+    );
     let run = workspace.plan(&[]);
     assert_eq!(run.actions().get("aws_vpc.v").map(String::as_str), Some("update"));
 }
@@ -147,7 +169,10 @@ resource "aws_vpc" "there" {
     );
     let plan = workspace.planned(&[]);
     let (here, there) = (attribute(&plan, "aws_vpc.here"), attribute(&plan, "aws_vpc.there"));
-    assert_eq!((&here["after"]["region"], &there["after"]["region"]), (&"eu-west-1".into(), &"us-west-2".into()));
+    assert_eq!(
+        (&here["after"]["region"], &there["after"]["region"]),
+        (&"eu-west-1".into(), &"us-west-2".into())
+    );
     assert_eq!(here["after"]["tags_all"], serde_json::json!({}));
     assert_eq!(there["after"]["tags_all"], serde_json::json!({ "side": "west" }));
 }
@@ -224,9 +249,15 @@ fn without_a_lab_a_plan_is_made_and_an_apply_refused() {
 
 #[test]
 fn a_missing_region_is_warned_of() {
-    let workspace = Workspace::new("resource \"aws_vpc\" \"v\" {\n  cidr_block = \"10.0.0.0/16\"\n}\n").set("AWS_REGION", "");
+    let workspace = Workspace::new("resource \"aws_vpc\" \"v\" {\n  cidr_block = \"10.0.0.0/16\"\n}\n")
+        .set("AWS_REGION", "");
     let run = workspace.plan(&[]);
-    assert!(run.warnings().iter().any(|warning| warning.contains("No region is configured")), "{:?}", run.warnings());
-    let wrong = Workspace::new("provider \"aws\" {\n  region = \"eu_west\"\n}\ndata \"aws_region\" \"r\" {}\n");
+    assert!(
+        run.warnings().iter().any(|warning| warning.contains("No region is configured")),
+        "{:?}",
+        run.warnings()
+    );
+    let wrong =
+        Workspace::new("provider \"aws\" {\n  region = \"eu_west\"\n}\ndata \"aws_region\" \"r\" {}\n");
     wrong.plan(&[]).assert_refused("invalid AWS Region: eu_west");
 }

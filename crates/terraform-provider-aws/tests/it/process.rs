@@ -92,7 +92,9 @@ async fn one_server_serves_an_unmodified_init_and_several_configurations() {
     let (stop, stopped) = watch::channel(false);
     let serving = {
         let socket = socket.clone();
-        tokio::spawn(async move { serve_reattach(&socket, Role::Aws, backend, Environment::default(), stopped).await })
+        tokio::spawn(async move {
+            serve_reattach(&socket, Role::Aws, backend, Environment::default(), stopped).await
+        })
     };
     let deadline = Instant::now() + Duration::from_secs(10);
     while !socket.exists() {
@@ -101,7 +103,9 @@ async fn one_server_serves_an_unmodified_init_and_several_configurations() {
     }
     let variable = reattach_variable([("hashicorp/aws", socket.as_path())]);
     let ran = tokio::task::spawn_blocking(move || {
-        let workspace = Workspace::new(VPC).set("TF_REATTACH_PROVIDERS", &variable).set("TF_CLI_CONFIG_FILE", "/dev/null");
+        let workspace = Workspace::new(VPC)
+            .set("TF_REATTACH_PROVIDERS", &variable)
+            .set("TF_CLI_CONFIG_FILE", "/dev/null");
         let (success, text) = workspace.terraform(&["init", "-no-color"]);
         assert!(success, "{text}");
         workspace.apply(&[]);
@@ -127,7 +131,9 @@ fn two_runs_at_once_share_a_record() {
             })
         })
         .collect();
-    runs.into_iter().for_each(|run| run.join().unwrap());
+    for run in runs {
+        run.join().unwrap();
+    }
     let text = std::fs::read_to_string(&file).unwrap();
     assert_eq!(text.lines().count(), 40);
     assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
@@ -135,8 +141,17 @@ fn two_runs_at_once_share_a_record() {
 
 #[test]
 fn a_run_killed_in_the_middle_can_be_taken_up_again() {
-    let workspace = Workspace::new("resource \"aws_sns_topic\" \"t\" {\n  count = 200\n  name = \"t-${count.index}\"\n}\n");
-    let mut process = Started(workspace.command(&["apply", "-auto-approve", "-input=false"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let workspace = Workspace::new(
+        "resource \"aws_sns_topic\" \"t\" {\n  count = 200\n  name = \"t-${count.index}\"\n}\n",
+    );
+    let mut process = Started(
+        workspace
+            .command(&["apply", "-auto-approve", "-input=false"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
     let record = workspace.path("hello-provider-record.jsonl");
     let made = || std::fs::read_to_string(&record).map_or(0, |text| text.lines().count());
     let deadline = Instant::now() + Duration::from_secs(60);

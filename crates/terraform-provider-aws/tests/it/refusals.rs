@@ -281,9 +281,10 @@ const AT_VALIDATION: &[(&str, &str)] = &[
 
 #[test]
 fn what_aws_would_refuse_is_refused_at_validation_with_its_sentence() {
-    let resources = AT_VALIDATION.iter().enumerate().map(|(number, (_, hcl))| {
-        hcl.replacen("\"r\" {", &format!("\"r{number}\" {{"), 1)
-    });
+    let resources = AT_VALIDATION
+        .iter()
+        .enumerate()
+        .map(|(number, (_, hcl))| hcl.replacen("\"r\" {", &format!("\"r{number}\" {{"), 1));
     let workspace = Workspace::new(&resources.collect::<Vec<_>>().join("\n\n"));
     let errors = workspace.validate();
     for (number, (sentence, hcl)) in AT_VALIDATION.iter().enumerate() {
@@ -316,7 +317,8 @@ fn records_of_one_name_must_share_a_routing_policy() {
     mixed.plan(&[]).assert_refused("with the same name and type");
     let twice = Workspace::new(&(record("one", primary) + &record("two", primary)));
     twice.plan(&[]).assert_refused("is the PRIMARY too");
-    let right = Workspace::new(&(record("one", primary) + &record("two", &primary.replace("PRIMARY", "SECONDARY"))));
+    let right =
+        Workspace::new(&(record("one", primary) + &record("two", &primary.replace("PRIMARY", "SECONDARY"))));
     assert!(right.plan(&[]).success);
 }
 
@@ -350,5 +352,8 @@ resource "null_resource" "r" {}"#,
     let (success, text) = workspace.terraform(&["validate", "-no-color"]);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(!success);
-    assert!(text.contains("needs the provider \"null\", but only hashicorp/aws and hashicorp/random"), "{text}");
+    assert!(
+        text.contains("needs the provider \"null\", but only hashicorp/aws and hashicorp/random"),
+        "{text}"
+    );
 }

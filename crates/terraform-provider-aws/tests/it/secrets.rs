@@ -68,7 +68,10 @@ fn a_secret_is_nowhere_to_be_found() {
 
 #[test]
 fn a_bad_write_only_password_is_refused_and_not_shown() {
-    let bad = CONFIGURATION.replace("\"planted-${ephemeral.aws_secretsmanager_secret_version.s.secret_string}\"", "\"bad/secret value\"");
+    let bad = CONFIGURATION.replace(
+        "\"planted-${ephemeral.aws_secretsmanager_secret_version.s.secret_string}\"",
+        "\"bad/secret value\"",
+    );
     let workspace = Workspace::new(&bad);
     let errors = workspace.validate();
     assert!(errors.iter().any(|error| error.contains("is not a valid password")), "{errors:?}");
@@ -111,9 +114,13 @@ output "length" {
     workspace.apply(&[]);
     let outputs = workspace.state()["outputs"].clone();
     assert_eq!(outputs["length"]["value"], 24);
-    let names: Vec<&str> = outputs["names"]["value"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        outputs["names"]["value"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
     assert!(names[0].starts_with("app-") && names[0].len() == 12, "{names:?}");
-    assert!(names[1].len() == 8 && names[1].chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()), "{names:?}");
+    assert!(
+        names[1].len() == 8 && names[1].chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()),
+        "{names:?}"
+    );
     assert_eq!(names[2].split('-').count(), 2, "{names:?}");
     workspace.plan(&[]).assert_no_changes();
     let run = workspace.plan(&["-no-color"]);

@@ -27,7 +27,8 @@ impl Digits {
         let mut text = String::with_capacity(count);
         while text.chars().count() < count {
             self.used += 1;
-            let block = Sha256::new().chain_update(self.seed).chain_update(self.used.to_be_bytes()).finalize();
+            let block =
+                Sha256::new().chain_update(self.seed).chain_update(self.used.to_be_bytes()).finalize();
             let missing = count - text.chars().count();
             text.extend(block.iter().take(missing).map(|byte| letters[usize::from(*byte) % letters.len()]));
         }

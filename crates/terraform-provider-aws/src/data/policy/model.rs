@@ -29,7 +29,9 @@ impl Identifiers {
             Json::Null => Ok(None),
             Json::String(text) => Ok(Some(Identifiers::One(text.clone()))),
             Json::Array(items) => {
-                let text = |item: &Json| item.as_str().map(str::to_owned).ok_or_else(|| format!("{item} is not text"));
+                let text = |item: &Json| {
+                    item.as_str().map(str::to_owned).ok_or_else(|| format!("{item} is not text"))
+                };
                 Ok(Some(Identifiers::Many(items.iter().map(text).collect::<Result<_, _>>()?)))
             }
             other => Err(format!("{other} is neither text nor a list of texts")),
@@ -94,7 +96,10 @@ impl Document {
             self.version = other.version;
         }
         for statement in other.statements {
-            let same = self.statements.iter_mut().find(|known| !statement.sid.is_empty() && known.sid == statement.sid);
+            let same = self
+                .statements
+                .iter_mut()
+                .find(|known| !statement.sid.is_empty() && known.sid == statement.sid);
             match same {
                 Some(known) => *known = statement,
                 None => self.statements.push(statement),
@@ -140,7 +145,8 @@ impl Statement {
 
     fn to_tree(&self) -> Tree {
         let mut fields = Vec::new();
-        let mut add = |name: &str, tree: Option<Tree>| fields.extend(tree.map(|tree| (name.to_owned(), tree)));
+        let mut add =
+            |name: &str, tree: Option<Tree>| fields.extend(tree.map(|tree| (name.to_owned(), tree)));
         let text = |text: &String| (!text.is_empty()).then(|| Tree::Text(text.clone()));
         let list = |list: &Option<Identifiers>| list.as_ref().map(Identifiers::to_tree);
         add("Sid", text(&self.sid));
@@ -194,7 +200,9 @@ fn principals_tree(principals: &[(String, Identifiers)]) -> Option<Tree> {
         };
         by_kind.insert(kind, joined);
     }
-    Some(Tree::Object(by_kind.into_iter().map(|(kind, identifiers)| (kind.clone(), identifiers.to_tree())).collect()))
+    Some(Tree::Object(
+        by_kind.into_iter().map(|(kind, identifiers)| (kind.clone(), identifiers.to_tree())).collect(),
+    ))
 }
 
 fn conditions(json: Option<&Json>) -> Result<Vec<(String, String, Vec<String>)>, String> {

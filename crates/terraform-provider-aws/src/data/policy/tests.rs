@@ -71,7 +71,8 @@ fn everybody_is_a_star() {
 fn later_documents_replace_statements_of_the_same_sid() {
     let source = r#"{"Version":"2008-10-17","Id":"old","Statement":[
         {"Sid":"A","Effect":"Allow","Action":["x"]},{"Effect":"Allow","Action":"y"}]}"#;
-    let replacing = r#"{"Statement":{"Sid":"A","Effect":"Deny","Action":"z","Condition":{"Bool":{"k":true}}}}"#;
+    let replacing =
+        r#"{"Statement":{"Sid":"A","Effect":"Deny","Action":"z","Condition":{"Bool":{"k":true}}}}"#;
     let own = statement(&[("sid", "B".into()), ("actions", Value::strings(["w"]))]);
     let text = json(&config(&[
         ("source_policy_documents", Value::strings([source])),
@@ -94,8 +95,8 @@ fn repeated_sids_and_old_variables_are_refused() {
     let error = document(&config(&[("statement", Value::List(vec![twice.clone(), twice]))])).unwrap_err();
     assert!(error.detail.contains("duplicate Sid (A)"), "{}", error.detail);
     let old = statement(&[("resources", Value::strings(["&{x}"]))]);
-    let error =
-        document(&config(&[("version", OLD_VERSION.into()), ("statement", Value::List(vec![old]))])).unwrap_err();
+    let error = document(&config(&[("version", OLD_VERSION.into()), ("statement", Value::List(vec![old]))]))
+        .unwrap_err();
     assert!(error.detail.contains("not supported in document version"), "{}", error.detail);
     assert!(document(&config(&[("source_policy_documents", Value::strings(["{"]))])).is_err());
 }

@@ -31,7 +31,7 @@ fn write(tree: &Tree, level: Option<usize>, out: &mut String) {
     match tree {
         Tree::Text(text) => out.push_str(&quoted(text)),
         Tree::List(items) => {
-            enclosed('[', ']', items, level, out, |item, level, out| write(item, level, out));
+            enclosed('[', ']', items, level, out, write);
         }
         Tree::Object(fields) => enclosed('{', '}', fields, level, out, |(name, field), level, out| {
             out.push_str(&quoted(name));
@@ -73,9 +73,13 @@ fn enclosed<T>(
 /// Go escapes what HTML would misread.
 fn quoted(text: &str) -> String {
     let mut quoted = serde_json::Value::from(text).to_string();
-    for (plain, escaped) in
-        [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")]
-    {
+    for (plain, escaped) in [
+        ('<', "\\u003c"),
+        ('>', "\\u003e"),
+        ('&', "\\u0026"),
+        ('\u{2028}', "\\u2028"),
+        ('\u{2029}', "\\u2029"),
+    ] {
         quoted = quoted.replace(plain, escaped);
     }
     quoted
