@@ -96,3 +96,6 @@ impl Provider {
         Provider { refusal, ..Provider::new(role, backend, environment) }
     }
 }
+
+#[cfg(test)]
+mod tests;

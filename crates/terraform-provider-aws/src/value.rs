@@ -202,4 +202,4 @@ impl From<i64> for Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

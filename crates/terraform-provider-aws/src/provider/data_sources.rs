@@ -88,8 +88,8 @@ fn made_up_rest(schema: &TypeSchema, place: &Place, config: &Value, mut known: V
         known.set(
             name,
             match (name.as_str(), &attribute.ty) {
-                ("region", _) => place.region.as_str().into(),
-                ("tags", _) => Value::Map(std::collections::BTreeMap::new()),
+                ("region", Type::String) => place.region.as_str().into(),
+                ("tags", Type::Map(_)) => Value::Map(std::collections::BTreeMap::new()),
                 ("ids", Type::List(_) | Type::Set(_)) => {
                     let kind = schema.name.trim_start_matches("aws_").trim_end_matches('s').replace('_', "-");
                     let id = |_| format!("{kind}-0{}", digits.text("0123456789abcdef", 16));

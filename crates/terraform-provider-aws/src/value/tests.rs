@@ -28,7 +28,7 @@ fn numbers() -> impl Strategy<Value = Number> {
 }
 
 /// A value of the type, with nulls and unknowns anywhere.
-fn values(ty: &Type) -> BoxedStrategy<Value> {
+pub(crate) fn values(ty: &Type) -> BoxedStrategy<Value> {
     let known: BoxedStrategy<Value> = match ty {
         Type::String => any::<String>().prop_map(Value::String).boxed(),
         Type::Number => numbers().prop_map(Value::Number).boxed(),
