@@ -3,7 +3,7 @@ PROVIDER_DIR := target/provider
 # hashicorp/aws and hashicorp/random are served; the others are refused by their name with one sentence.
 PROVIDER_NAMES := aws random archive cloudinit external http kubernetes local null template time tls
 
-.PHONY: provider test-provider
+.PHONY: provider test-provider bench-provider
 
 provider: ## Build the provider and target/provider/dev.tfrc, the CLI configuration that uses it
 	cargo build --release --locked -p terraform-provider-aws
@@ -18,3 +18,6 @@ provider: ## Build the provider and target/provider/dev.tfrc, the CLI configurat
 
 test-provider: ## The provider's tests, most of them under the real terraform
 	cargo test --locked -p terraform-provider-aws
+
+bench-provider: provider ## The provider's figures: time of terraform over 64 resources, start, memory
+	python3 scripts/bench-provider
