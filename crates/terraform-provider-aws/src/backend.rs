@@ -36,6 +36,14 @@ pub struct Change {
     pub config: Value,
 }
 
+impl Change {
+    /// The planned state with everything unknown made up, from the facts of the type where they say how: where a
+    /// backend starts from, before it puts in what it knows better.
+    pub fn made_up(&self) -> Value {
+        made_up::fill(&self.schema, &self.place, &self.planned, made_up::Digits::random())
+    }
+}
+
 /// What is asked of an existing resource.
 #[derive(Clone, Debug)]
 pub struct Existing {

@@ -5,10 +5,7 @@
 //! no longer fits) is what the next refresh finds; where the line is as it was written, Terraform's own state is left
 //! alone, so that a test may play an outside event in either file.
 
-use super::{
-    Backend, Change, Existing, Secret, SecretRequest, is_imported,
-    made_up::{self, Digits},
-};
+use super::{Backend, Change, Existing, Secret, SecretRequest, is_imported, made_up::Digits};
 use crate::{
     diagnostic::Diagnostic,
     value::{Value, json},
@@ -116,14 +113,14 @@ impl Backend for Record {
     }
 
     async fn apply(&self, change: Change) -> Result<Value, Diagnostic> {
-        let Change { schema, place, prior, planned, .. } = change;
-        if planned.is_null() {
-            let key = key(&schema.name, &place.region, &prior);
+        let (type_name, region) = (&change.schema.name, &change.place.region);
+        if change.planned.is_null() {
+            let key = key(type_name, region, &change.prior);
             self.append(&key, "null").map_err(|error| self.failed(&error))?;
             return Ok(Value::Null);
         }
-        let state = made_up::fill(&schema, &place, &planned, Digits::random());
-        let key = key(&schema.name, &place.region, &state);
+        let state = change.made_up();
+        let key = key(type_name, region, &state);
         self.append(&key, &json::encode(&state)).map_err(|error| self.failed(&error))?;
         Ok(state)
     }

@@ -13,6 +13,7 @@ fn provider(role: Role) -> Provider {
     Provider::new(role, Arc::new(Absent), Environment::default())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the protocol's fields are optional messages")]
 fn wire(bytes: &[u8]) -> Option<DynamicValue> {
     Some(DynamicValue { msgpack: bytes.to_vec(), json: Vec::new() })
 }

@@ -1,13 +1,19 @@
 //! go-plugin's handshake: a line on standard output says where the server listens and which certificate it has.
 
 use super::{Controller, serve};
-use crate::provider::Provider;
+use crate::{backend::made_up::Digits, provider::Provider};
 use base64::Engine as _;
 use std::{
     io::{self, Write as _},
+    os::unix::{fs::DirBuilderExt as _, process::parent_id},
     path::PathBuf,
+    time::Duration,
 };
-use tokio::{net::UnixListener, sync::watch};
+use tokio::{
+    net::UnixListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 /// The variable and value by which Terraform shows that it is Terraform.
@@ -39,11 +45,49 @@ pub enum ServeError {
 /// The directory of the socket, removed at the end.
 struct SocketDirectory(PathBuf);
 
+impl SocketDirectory {
+    /// A new directory that nobody else may enter. Others may write to the directory around it, so it must be new.
+    fn new() -> io::Result<SocketDirectory> {
+        let name = format!("terraform-provider-{}", Digits::random().text("0123456789abcdef", 16));
+        let directory = std::env::temp_dir().join(name);
+        std::fs::DirBuilder::new().mode(0o700).create(&directory)?;
+        Ok(SocketDirectory(directory))
+    }
+}
+
 impl Drop for SocketDirectory {
     fn drop(&mut self) {
         // Nothing to be done about a directory that will not go; it is empty and in the temporary directory.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// How often the process looks whether Terraform is still there. A run lasts longer than this, an orphan hardly.
+const PARENT_CHECK: Duration = Duration::from_secs(1);
+
+/// Stops the server when Terraform is gone without a word (killed), or when the process is asked to end.
+///
+/// An interrupt is not such a request: a terminal sends it to every process of the run, and Terraform, which gets it
+/// too, still needs its providers to finish what they do.
+fn stop_with_terraform(stop: watch::Sender<bool>) -> io::Result<impl Future<Output = ()>> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut terminations = signal(SignalKind::terminate())?;
+    let parent = parent_id();
+    let mut checks = tokio::time::interval(PARENT_CHECK);
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = interrupts.recv() => {}
+                _ = terminations.recv() => break,
+                _ = checks.tick() => {
+                    if parent_id() != parent {
+                        break;
+                    }
+                }
+            }
+        }
+        stop.send_replace(true);
+    })
 }
 
 /// Serves one Terraform run as its plugin process, until Terraform asks for the end or goes away.
@@ -54,9 +98,7 @@ pub async fn serve_plugin(
     if variable(COOKIE.0).as_deref() != Some(COOKIE.1) {
         return Err(ServeError::NotTerraform);
     }
-    let directory = std::env::temp_dir().join(format!("terraform-provider-{}", std::process::id()));
-    std::fs::create_dir_all(&directory)?;
-    let directory = SocketDirectory(directory);
+    let directory = SocketDirectory::new()?;
     let socket = directory.0.join("socket");
     let listener = UnixListener::bind(&socket)?;
     let mut server = Server::builder();
@@ -72,6 +114,8 @@ pub async fn serve_plugin(
     writeln!(out, "{VERSIONS}|unix|{}|grpc|{certificate}", socket.display())?;
     out.flush()?;
     let (stop, stopped) = watch::channel(false);
-    serve(server, listener, provider, Controller { stop: Some(stop) }, stopped).await?;
-    Ok(())
+    let watching = tokio::spawn(stop_with_terraform(stop.clone())?);
+    let served = serve(server, listener, provider, Controller { stop: Some(stop) }, stopped).await;
+    watching.abort();
+    Ok(served?)
 }

@@ -243,3 +243,32 @@ run "a_bad_port_is_refused" {
     let (success, text) = workspace.terraform(&["test", "-no-color"]);
     assert!(success && text.contains("4 passed, 0 failed"), "{text}");
 }
+
+#[test]
+fn an_orphan_ends_and_an_interrupt_is_caught() {
+    // A shell starts the provider, as Terraform would, and leaves it behind.
+    let script = format!("{EXECUTABLE} & echo $!; read wait");
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &script])
+        .env("TF_PLUGIN_MAGIC_COOKIE", COOKIE)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut shell = Started(shell.spawn().unwrap());
+    let mut lines = BufReader::new(shell.0.stdout.take().unwrap()).lines();
+    let (first, second) = (lines.next().unwrap().unwrap(), lines.next().unwrap().unwrap());
+    let (pid, handshake) = if first.contains('|') { (second, first) } else { (first, second) };
+    let socket = std::path::PathBuf::from(handshake.split('|').nth(3).unwrap());
+    let running = || std::path::Path::new("/proc").join(&pid).exists();
+    // A terminal interrupts every process of a run: the signal is caught (2 is SIGINT's place in the mask).
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
+    assert_eq!(u64::from_str_radix(caught, 16).unwrap() & 0b10, 0b10, "{status}");
+    shell.0.kill().unwrap();
+    shell.0.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while running() || socket.exists() {
+        assert!(Instant::now() < deadline, "the provider outlived what started it: {handshake}");
+        std::thread::yield_now();
+    }
+}
