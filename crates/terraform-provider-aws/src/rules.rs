@@ -40,7 +40,6 @@ pub fn validate(type_name: &str, config: &Value, diagnostics: &mut Vec<Diagnosti
         "aws_cloudfront_distribution" => acm::distribution(config, diagnostics),
         "aws_vpc" | "aws_subnet" => ec2::network(config, diagnostics),
         "aws_security_group" | "aws_default_security_group" => ec2::inline_rules(config, diagnostics),
-        "aws_security_group_rule" => ec2::rule(config, "protocol", &Path::default(), diagnostics),
         "aws_ecs_task_definition" => ecs::task_definition(config, diagnostics),
         "aws_ecs_service" => ecs::service(config, diagnostics),
         "aws_lb_target_group" | "aws_alb_target_group" => elbv2::target_group(config, diagnostics),

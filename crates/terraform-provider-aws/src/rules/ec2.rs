@@ -29,24 +29,19 @@ pub(super) fn network(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
+/// hashicorp/aws, `internal/service/ec2`, `expandIPPerms`. A rule that is a resource of its own may name any ports.
 pub(super) fn inline_rules(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
     for direction in ["ingress", "egress"] {
-        for inline in config.get(direction).items() {
-            rule(inline, "protocol", &Path::attribute(direction), diagnostics);
+        for rule in config.get(direction).items() {
+            let protocol = rule.get("protocol").as_str().unwrap_or_default();
+            let all = protocol == "-1" || protocol.eq_ignore_ascii_case("all");
+            let (from, to) = (rule.get("from_port").as_i64(), rule.get("to_port").as_i64());
+            if let (true, Some(from), Some(to)) = (all && (from, to) != (Some(0), Some(0)), from, to) {
+                let sentence = format!(
+                    "from_port ({from}) and to_port ({to}) must both be 0 to use the 'ALL' \"-1\" protocol!"
+                );
+                diagnostics.push(Diagnostic::error(sentence, "").at(Path::attribute(direction)));
+            }
         }
-    }
-}
-
-/// hashicorp/aws, `internal/service/ec2`, `expandIPPerms`.
-pub(super) fn rule(rule: &Value, protocol: &str, path: &Path, diagnostics: &mut Vec<Diagnostic>) {
-    let all =
-        rule.get(protocol).as_str().is_some_and(|word| word == "-1" || word.eq_ignore_ascii_case("all"));
-    let (Some(from), Some(to)) = (rule.get("from_port").as_i64(), rule.get("to_port").as_i64()) else {
-        return;
-    };
-    if all && (from != 0 || to != 0) {
-        let sentence =
-            format!("from_port ({from}) and to_port ({to}) must both be 0 to use the 'ALL' \"-1\" protocol!");
-        diagnostics.push(Diagnostic::error(sentence, "").at(path.clone()));
     }
 }

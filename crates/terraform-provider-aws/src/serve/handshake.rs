@@ -110,11 +110,11 @@ pub async fn serve_plugin(
         let identity = Identity::from_pem(made.cert.pem(), made.signing_key.serialize_pem());
         server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
     }
+    let (stop, stopped) = watch::channel(false);
+    let watching = tokio::spawn(stop_with_terraform(stop.clone())?);
     let mut out = io::stdout();
     writeln!(out, "{VERSIONS}|unix|{}|grpc|{certificate}", socket.display())?;
     out.flush()?;
-    let (stop, stopped) = watch::channel(false);
-    let watching = tokio::spawn(stop_with_terraform(stop.clone())?);
     let served = serve(server, listener, provider, Controller { stop: Some(stop) }, stopped).await;
     watching.abort();
     Ok(served?)
