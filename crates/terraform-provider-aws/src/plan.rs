@@ -52,6 +52,7 @@ pub fn plan(request: PlanRequest<'_>) -> Plan {
         return Plan { planned: Some(Value::Null), ..Plan::default() };
     }
     let mut planned = proposed.clone();
+    planned.forget_refinements();
     fill::Filler { facts }.fill(&schema.block, "", prior, config, &mut planned);
     fill::region(schema, settings, config, &mut planned);
     fill::tags(schema, settings, &mut planned);

@@ -171,6 +171,26 @@ impl Value {
         }
     }
 
+    /// Forgets what is said about unknowns ("begins with"): a plan in another form than the configuration's would
+    /// promise what the value cannot keep.
+    pub fn forget_refinements(&mut self) {
+        match self {
+            Value::Unknown(refinements) => *refinements = None,
+            Value::List(items) => {
+                for item in items {
+                    item.forget_refinements();
+                }
+            }
+            Value::Map(entries) => {
+                for entry in entries.values_mut() {
+                    entry.forget_refinements();
+                }
+            }
+            Value::Dynamic(inner) => inner.1.forget_refinements(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
     /// The only element of a list (a block that occurs at most once); null where there is none.
     pub fn only(&self) -> &Value {
         self.items().first().unwrap_or(&NULL)

@@ -261,3 +261,39 @@ fn a_missing_region_is_warned_of() {
         Workspace::new("provider \"aws\" {\n  region = \"eu_west\"\n}\ndata \"aws_region\" \"r\" {}\n");
     wrong.plan(&[]).assert_refused("invalid AWS Region: eu_west");
 }
+
+#[test]
+fn a_policy_that_is_only_partly_known_keeps_what_its_plan_promised() {
+    let workspace = Workspace::new(
+        r#"
+resource "aws_s3_bucket" "b" {
+  bucket_prefix = "data-"
+}
+data "aws_iam_policy_document" "read" {
+  statement {
+    actions   = ["s3:GetObject"]
+    resources = ["${aws_s3_bucket.b.arn}/*"]
+  }
+}
+resource "aws_iam_policy" "document" {
+  name   = "document"
+  policy = data.aws_iam_policy_document.read.json
+}
+resource "aws_iam_policy" "encoded" {
+  name   = "encoded"
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:*", Resource = aws_s3_bucket.b.arn }] })
+}
+resource "aws_iam_policy" "text" {
+  name   = "text"
+  policy = <<-EOT
+    {
+      "Version": "2012-10-17",
+      "Statement": [{ "Effect": "Allow", "Action": "s3:*", "Resource": "${aws_s3_bucket.b.arn}" }]
+    }
+  EOT
+}
+"#,
+    );
+    workspace.apply(&[]);
+    workspace.plan(&[]).assert_no_changes();
+}
