@@ -62,7 +62,7 @@ pub fn plan(request: PlanRequest<'_>) -> Plan {
     let rules::Change { mut planned, replace: mut requires_replace, diagnostics, .. } = change;
     planned.canonicalise(&schema.ty);
     if !prior.is_null() {
-        replace::collect(schema, facts, prior, &planned, &mut requires_replace);
+        replace::collect(schema, facts, prior, &planned, config, &mut requires_replace);
         if let Some(facts) = facts {
             fill::recomputed(schema, facts, prior, config, &mut planned);
         }
@@ -70,3 +70,6 @@ pub fn plan(request: PlanRequest<'_>) -> Plan {
     schema.block.normalise(&mut planned);
     Plan { planned: Some(planned), requires_replace, diagnostics }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,11 +73,13 @@ impl Filler<'_> {
                 (Nesting::Set, Value::List(items)) => {
                     for item in items {
                         // Elements of a set have no address: one that is there unchanged keeps what was computed.
-                        let unchanged = before.items().iter().find(|before| same_but_for_nulls(before, item));
-                        let configured = item.clone();
+                        let unchanged = before
+                            .items()
+                            .iter()
+                            .find(|before| self.is_unchanged(&nested.block, &inner, before, item));
                         match unchanged {
                             Some(before) => *item = before.clone(),
-                            None => self.fill(&nested.block, &inner, &Value::Null, &configured, item),
+                            None => self.fill(&nested.block, &inner, &Value::Null, &item.clone(), item),
                         }
                     }
                 }
@@ -93,6 +95,15 @@ impl Filler<'_> {
 }
 
 impl Filler<'_> {
+    /// Is `proposed` the element `before` of a set, but for what is computed?
+    fn is_unchanged(&self, block: &Block, prefix: &str, before: &Value, proposed: &Value) -> bool {
+        let mut candidate = proposed.clone();
+        self.fill(block, prefix, before, proposed, &mut candidate);
+        adopt(block, before, &mut candidate);
+        candidate.canonicalise(&block.implied_type());
+        candidate == *before
+    }
+
     /// Does AWS fill in this kind of block where the configuration leaves it out?
     fn is_computed_block(&self, path: &str) -> bool {
         self.facts.and_then(|facts| facts.attribute(path)).is_some_and(|facts| facts.computed)
@@ -108,19 +119,23 @@ fn says_nothing(value: &Value) -> bool {
     }
 }
 
-/// Is `proposed` the element `before`, where all that it leaves out was filled in when `before` was planned?
-fn same_but_for_nulls(before: &Value, proposed: &Value) -> bool {
-    match (before, proposed) {
-        (Value::Map(before), Value::Map(proposed)) => {
-            proposed.iter().all(|(name, value)| {
-                value.is_null() || before.get(name).is_some_and(|b| same_but_for_nulls(b, value))
-            }) && before.keys().all(|name| proposed.contains_key(name))
+/// Takes over from `before` what is computed and left out in `value`.
+fn adopt(block: &Block, before: &Value, value: &mut Value) {
+    let Value::Map(entries) = value else { return };
+    for (name, attribute) in &block.attributes {
+        if let Some(entry) = entries.get_mut(name)
+            && attribute.computed
+            && entry.is_null()
+        {
+            *entry = before.get(name).clone();
         }
-        (Value::List(before), Value::List(proposed)) => {
-            before.len() == proposed.len()
-                && before.iter().zip(proposed).all(|(b, p)| same_but_for_nulls(b, p))
+    }
+    for (name, nested) in &block.blocks {
+        if let (Some(Value::List(items)), Value::List(others)) = (entries.get_mut(name), before.get(name)) {
+            for (item, other) in items.iter_mut().zip(others) {
+                adopt(&nested.block, other, item);
+            }
         }
-        (before, proposed) => before == proposed,
     }
 }
 
