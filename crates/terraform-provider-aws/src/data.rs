@@ -60,6 +60,13 @@ pub(crate) fn answer(type_name: &str, question: &Question<'_>) -> Result<Option<
     }))
 }
 
+/// Checks what a schema does not show of a data source's configuration.
+pub(crate) fn validate(type_name: &str, config: &Value, diagnostics: &mut Vec<Diagnostic>) {
+    if type_name == "aws_iam_policy_document" {
+        policy::validate(config, diagnostics);
+    }
+}
+
 /// Does `fields` pass every `filter` block? A field that is not known passes: the filter cannot be judged.
 fn passes_filters(config: &Value, fields: &[(&str, &str)]) -> bool {
     config.get("filter").items().iter().all(|filter| {

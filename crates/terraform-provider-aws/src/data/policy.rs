@@ -48,6 +48,33 @@ pub(super) fn document(config: &Value) -> Result<Answer, Diagnostic> {
     ])
 }
 
+/// Sentences: hashicorp/terraform-plugin-sdk v2, `helper/validation` (`StringInSlice`, `StringIsJSON`).
+pub(super) fn validate(config: &Value, diagnostics: &mut Vec<Diagnostic>) {
+    let mut one_of = |name: &str, value: &Value, allowed: [&str; 2]| {
+        if let Some(text) = value.as_str()
+            && !allowed.contains(&text)
+        {
+            let [first, second] = allowed;
+            diagnostics.push(Diagnostic::error(
+                format!("expected {name} to be one of [{first:?} {second:?}], got {text}"),
+                "",
+            ));
+        }
+    };
+    one_of("version", config.get("version"), [OLD_VERSION, DEFAULT_VERSION]);
+    for (index, statement) in config.get("statement").items().iter().enumerate() {
+        one_of(&format!("statement.{index}.effect"), statement.get("effect"), ["Allow", "Deny"]);
+    }
+    for name in ["source_policy_documents", "override_policy_documents"] {
+        for text in config.get(name).texts() {
+            if let Err(error) = serde_json::from_str::<serde_json::Value>(text) {
+                diagnostics
+                    .push(Diagnostic::error(format!("{name:?} contains an invalid JSON: {error}"), ""));
+            }
+        }
+    }
+}
+
 fn refused(cause: String) -> Diagnostic {
     Diagnostic::error("writing IAM Policy Document", cause)
 }

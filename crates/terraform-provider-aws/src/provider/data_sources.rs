@@ -35,8 +35,10 @@ impl Provider {
         request: &validate::Request,
     ) -> Result<validate::Response, Diagnostic> {
         let schema = self.data_source(&request.type_name)?;
-        received(request.config.as_ref(), &schema)?;
-        Ok(validate::Response::default())
+        let config = received(request.config.as_ref(), &schema)?;
+        let mut diagnostics = Vec::new();
+        data::validate(&schema.name, &config, &mut diagnostics);
+        Ok(validate::Response { diagnostics: messages(diagnostics) })
     }
 
     pub(super) async fn read_data_source(

@@ -157,3 +157,25 @@ fn a_policy_document_with_a_repeated_sid_is_refused() {
     );
     workspace.plan(&[]).assert_refused("duplicate Sid (A). Remove the Sid or ensure the Sid is unique.");
 }
+
+#[test]
+fn a_policy_document_of_no_meaning_is_refused_at_validation() {
+    let workspace = Workspace::new(
+        r#"data "aws_iam_policy_document" "r" {
+  version                 = "2020-01-01"
+  source_policy_documents = ["{"]
+  statement {
+    effect  = "Perhaps"
+    actions = ["*"]
+  }
+}"#,
+    );
+    let errors = workspace.validate().concat();
+    for sentence in [
+        "expected version to be one of [\"2008-10-17\" \"2012-10-17\"], got 2020-01-01",
+        "expected statement.0.effect to be one of [\"Allow\" \"Deny\"], got Perhaps",
+        "\"source_policy_documents\" contains an invalid JSON",
+    ] {
+        assert!(errors.contains(sentence), "{sentence} is not in {errors}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::harness::Workspace;
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -100,6 +100,12 @@ async fn one_server_serves_an_unmodified_init_and_several_configurations() {
     while !socket.exists() {
         assert!(Instant::now() < deadline && !serving.is_finished(), "the server made no socket");
         tokio::task::yield_now().await;
+    }
+    // Somebody else's bytes end their own connection and no more.
+    for length in [1_usize, 100, 10_000] {
+        let mut stranger = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+        stranger.write_all(&(0..=u8::MAX).cycle().take(length).collect::<Vec<_>>()).unwrap();
+        stranger.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap_or_default();
     }
     let variable = reattach_variable([("hashicorp/aws", socket.as_path())]);
     let ran = tokio::task::spawn_blocking(move || {

@@ -103,6 +103,15 @@ resource "random_string" "s" {
   special = false
 }
 resource "random_pet" "p" {}
+ephemeral "random_password" "e" {
+  length = 20
+}
+check "ephemeral" {
+  assert {
+    condition     = ephemeralasnull(length(ephemeral.random_password.e.result)) == null
+    error_message = "An ephemeral value must stay ephemeral."
+  }
+}
 output "names" {
   value = [random_id.i.hex, random_string.s.result, random_pet.p.id]
 }
