@@ -278,3 +278,37 @@ fn an_orphan_ends_and_an_interrupt_is_caught() {
         std::thread::yield_now();
     }
 }
+
+/// The largest resident memory so far of a provider process whose directory is `directory`, in KiB.
+fn resident(directory: &std::path::Path) -> u64 {
+    let of_process = |process: std::path::PathBuf| {
+        let ours = std::fs::read_link(process.join("cwd")).ok()? == directory
+            && std::fs::read_to_string(process.join("comm")).ok()?.starts_with("terraform-provi");
+        let status = std::fs::read_to_string(process.join("status")).ok()?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .ok()?;
+        ours.then_some(peak)
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| of_process(entry.ok()?.path()));
+    processes.max().unwrap_or(0)
+}
+
+#[test]
+fn a_provider_process_stays_within_thirty_megabytes() {
+    let workspace = Workspace::new(include_str!("../../benches/sixty_four/main.tf"));
+    let directory = workspace.path("").canonicalize().unwrap();
+    let mut process = Started(
+        workspace.command(&["apply", "-auto-approve", "-input=false"]).stdout(Stdio::null()).spawn().unwrap(),
+    );
+    let mut largest = 0;
+    while process.0.try_wait().unwrap().is_none() {
+        largest = largest.max(resident(&directory));
+    }
+    assert!(process.0.wait().unwrap().success());
+    assert!((1..30 * 1024).contains(&largest), "{largest} KiB");
+}
