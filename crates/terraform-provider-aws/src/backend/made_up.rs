@@ -18,6 +18,9 @@ use crate::{
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use template::Template;
 
+/// Templates that name attributes that have templates: no chain of facts is longer, and none goes in circles.
+const DEPTH: usize = 8;
+
 /// `planned` with everything unknown made up.
 pub(crate) fn fill(schema: &TypeSchema, place: &Place, planned: &Value, digits: Digits) -> Value {
     let facts = facts::of_type(&schema.name);
@@ -26,11 +29,11 @@ pub(crate) fn fill(schema: &TypeSchema, place: &Place, planned: &Value, digits: 
     maker.names(&mut value);
     // An identifier first: other values are made from it.
     for name in ["id", "arn"] {
-        maker.top(name, &mut value);
+        maker.top(name, &mut value, DEPTH);
     }
     let names: Vec<String> = schema.block.attributes.keys().cloned().collect();
     for name in names {
-        maker.top(&name, &mut value);
+        maker.top(&name, &mut value, DEPTH);
     }
     maker.block(&schema.block, "", &mut value);
     value
@@ -77,19 +80,22 @@ impl Maker<'_> {
         }
     }
 
-    /// One attribute of the resource itself.
-    fn top(&self, name: &str, value: &mut Value) {
+    /// One attribute of the resource itself, after those that its template names.
+    fn top(&self, name: &str, value: &mut Value, depth: usize) {
         let Some(attribute) = self.schema.block.attributes.get(name) else { return };
         if !value.get(name).is_unknown() {
             return;
         }
         let fact = self.facts.as_ref().and_then(|facts| facts.attribute(name)?.value.clone());
-        let made = match fact {
-            Some(fact) => {
-                let text = Template { place: self.place, whole: value, maker: self }.expand(&fact);
+        let made = match (fact, depth.checked_sub(1)) {
+            (Some(fact), Some(depth)) => {
+                for needed in facts::template::attributes(&fact.to_string()) {
+                    self.top(needed, value, depth);
+                }
+                let text = Template { place: self.place, whole: value, digits: &self.digits }.expand(&fact);
                 json::decode(&text.to_string(), &attribute.ty).unwrap_or(Value::Null)
             }
-            None => self.make(name, &attribute.ty, value),
+            _ => self.make(name, &attribute.ty, value),
         };
         value.set(name, made);
     }
@@ -150,6 +156,7 @@ impl Maker<'_> {
     fn make(&self, name: &str, ty: &Type, whole: &Value) -> Value {
         match ty {
             Type::String => self.text(name, whole).into(),
+            Type::Number if name == "port" => port(whole.get("engine").as_str().unwrap_or("postgres")).into(),
             Type::Number => i64::from(matches!(name, "version" | "revision" | "latest_version")).into(),
             Type::Bool => false.into(),
             // The secret of a password that RDS manages itself.
@@ -186,6 +193,11 @@ impl Maker<'_> {
                 format!("arn:{partition}:{service}:{region}:{account_id}:{}/{id}", kind.replace('_', "-"))
             }
             "region" => region.clone(),
+            // A replica has its source's, which nobody knows here.
+            "engine" => "postgres".to_owned(),
+            "engine_version" | "engine_version_actual" => {
+                whole.get("engine_version").as_str().unwrap_or("16.4").to_owned()
+            }
             "owner_id" | "account_id" | "registry_id" => account_id.clone(),
             "availability_zone" => format!("{region}a"),
             "cidr_block" => "10.0.0.0/16".to_owned(),
@@ -216,3 +228,21 @@ impl Maker<'_> {
         }
     }
 }
+
+/// The port of a database unless another is chosen.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html> (`Port`)
+fn port(engine: &str) -> i64 {
+    const PORTS: &[(&str, i64)] = &[
+        ("postgres", 5432),
+        ("mysql", 3306),
+        ("mariadb", 3306),
+        ("oracle", 1521),
+        ("sqlserver", 1433),
+        ("db2", 50_000),
+    ];
+    PORTS.iter().find(|(family, _)| engine.contains(family)).map_or(0, |(_, port)| *port)
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,9 @@
 //!
 //! Read as inspiration, nothing taken over: Elanass/yaz, shajalahamedcse/ecs-fargate-with-terraform,
 //! kitakiv/rsschool-devops-course-tasks, AyushJakhmola/terraform-3-Tier-Web-Application-Deployment,
-//! onoxtuti-study/terraform-aws, vikramdevopsb79/roboshop-terraform, and terraform-aws-modules' vpc, rds, alb, ecs,
-//! security-group, autoscaling.
+//! onoxtuti-study/terraform-aws, vikramdevopsb79/roboshop-terraform, bahadauriaabhay/springbootapp,
+//! zama-ai/terraform-coprocessor-modules, aws-ia/terraform-aws-vpc, cloudposse/terraform-aws-ecs-alb-service-task, and
+//! vpc, rds, alb, ecs, kms, acm, s3-bucket and security-group of terraform-aws-modules.
 
 use crate::harness::Workspace;
 

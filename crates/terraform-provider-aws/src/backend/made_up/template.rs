@@ -1,14 +1,17 @@
 //! The templates of made-up values: `arn:{partition}:rds:{region}:{account}:db:{identifier}`.
 
-use super::{Maker, Place};
+use super::{Digits, Place};
 use crate::{facts::template, value::Value};
 use serde_json::Value as Json;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    cell::RefCell,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 pub(super) struct Template<'a> {
     pub(super) place: &'a Place,
     pub(super) whole: &'a Value,
-    pub(super) maker: &'a Maker<'a>,
+    pub(super) digits: &'a RefCell<Digits>,
 }
 
 impl Template<'_> {
@@ -43,42 +46,28 @@ impl Template<'_> {
     }
 
     fn plain(&self, word: &str) -> String {
-        let digits = &self.maker.digits;
         if let Some((letters, count)) = template::alphabet(word) {
-            return digits.borrow_mut().text(letters, count);
+            return self.digits.borrow_mut().text(letters, count);
         }
         match word {
             "partition" => self.place.partition.clone(),
             "region" => self.place.region.clone(),
             "account" => self.place.account_id.clone(),
             "partition_dns" => dns_suffix(&self.place.partition).to_owned(),
-            "uuid" => digits.borrow_mut().uuid(),
-            "unique" => digits.borrow_mut().unique(),
+            "uuid" => self.digits.borrow_mut().uuid(),
+            "unique" => self.digits.borrow_mut().unique(),
             "now" => now(),
             path => self.attribute(path),
         }
     }
 
-    /// Another attribute: made up too where it is not known yet.
+    /// Another attribute.
     fn attribute(&self, path: &str) -> String {
         let mut value = self.whole;
         for step in path.split('.') {
             value = match value {
                 Value::List(_) => value.only().get(step),
                 other => other.get(step),
-            };
-        }
-        if value.is_unknown() && !path.contains('.') {
-            let mut whole = self.whole.clone();
-            // The attribute itself is taken for absent meanwhile: two that name each other must not go in circles.
-            whole.set(path, Value::Null);
-            let fact = self.maker.facts.as_ref().and_then(|facts| facts.attribute(path)?.value.clone());
-            return match fact {
-                Some(fact) => {
-                    let inner = Template { whole: &whole, ..*self };
-                    inner.expand(&fact).as_str().unwrap_or_default().to_owned()
-                }
-                None => self.maker.text(path, &whole),
             };
         }
         match value {
