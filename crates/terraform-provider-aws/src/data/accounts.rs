@@ -47,7 +47,7 @@ pub(super) fn caller_identity(question: &Question<'_>) -> Answer {
     ]
 }
 
-/// The account that writes billing reports: hashicorp/aws, `internal/service/meta/billing_service_account_data_source.go`.
+/// The account that writes billing reports: hashicorp/aws 6.25, `internal/service/billing`, `billingServiceAccountDataSource`.
 const BILLING_ACCOUNT: &str = "386209384616";
 
 pub(super) fn billing(question: &Question<'_>) -> Answer {

@@ -1,8 +1,7 @@
 //! `aws_iam_policy_document`: builds, merges and writes policies exactly as HashiCorp's provider does, to the byte,
 //! since the text is compared in plans and used in names.
 //!
-//! hashicorp/aws 5.31, `internal/service/iam/policy_document_data_source.go` and `policy_model.go`; `minified_json` of
-//! version 6.
+//! hashicorp/aws 6.25, `internal/service/iam`: `dataSourcePolicyDocumentRead`, `iamPolicyDoc` and its parts.
 
 mod model;
 mod text;

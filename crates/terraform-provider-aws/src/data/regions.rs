@@ -3,8 +3,9 @@
 //! - Names and descriptions: `partitions.json` of the AWS SDKs (botocore 1.40 and later).
 //! - Which regions an account must opt into:
 //!   <https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>
-//! - Accounts of the load balancers' access logs and hosted zones of their names: hashicorp/aws 5.31,
-//!   `internal/service/elb/service_account_data_source.go`, `internal/service/elbv2/hosted_zone_id_data_source.go`.
+//! - Accounts of the load balancers' access logs and hosted zones of their names: hashicorp/aws 6.25,
+//!   `internal/service/elb`, `serviceAccountPerRegionMap`; `internal/service/elbv2`, `hostedZoneIDPerRegionALBMap` and
+//!   `hostedZoneIDPerRegionNLBMap`.
 
 /// One region.
 #[derive(Debug)]
@@ -46,8 +47,8 @@ pub(crate) static REGIONS: &[Region] = &[
         description: "Asia Pacific (Taipei)",
         opt_in: true,
         elb_account: None,
-        alb_zone: None,
-        nlb_zone: None,
+        alb_zone: Some("Z02789141MW7T1WBU19PO"),
+        nlb_zone: Some("Z09176273OC2HWIAUNYW"),
     },
     Region {
         name: "ap-northeast-1",
@@ -126,24 +127,24 @@ pub(crate) static REGIONS: &[Region] = &[
         description: "Asia Pacific (Malaysia)",
         opt_in: true,
         elb_account: None,
-        alb_zone: None,
-        nlb_zone: None,
+        alb_zone: Some("Z06010284QMVVW7WO5J"),
+        nlb_zone: Some("Z026317210H9ACVTRO6FB"),
     },
     Region {
         name: "ap-southeast-6",
         description: "Asia Pacific (New Zealand)",
         opt_in: true,
         elb_account: None,
-        alb_zone: None,
-        nlb_zone: None,
+        alb_zone: Some("Z023301818UFJ50CIO0MV"),
+        nlb_zone: Some("Z01392953RKV2Q3RBP0KU"),
     },
     Region {
         name: "ap-southeast-7",
         description: "Asia Pacific (Thailand)",
         opt_in: true,
         elb_account: None,
-        alb_zone: None,
-        nlb_zone: None,
+        alb_zone: Some("Z0390008CMBRTHFGWBCB"),
+        nlb_zone: Some("Z054363131YWATEMWRG5L"),
     },
     Region {
         name: "ca-central-1",
@@ -158,8 +159,8 @@ pub(crate) static REGIONS: &[Region] = &[
         description: "Canada West (Calgary)",
         opt_in: true,
         elb_account: None,
-        alb_zone: None,
-        nlb_zone: None,
+        alb_zone: Some("Z06473681N0SF6OS049SD"),
+        nlb_zone: Some("Z02754302KBB00W2LKWZ9"),
     },
     Region {
         name: "cn-north-1",
@@ -278,8 +279,8 @@ pub(crate) static REGIONS: &[Region] = &[
         description: "Mexico (Central)",
         opt_in: true,
         elb_account: None,
-        alb_zone: None,
-        nlb_zone: None,
+        alb_zone: Some("Z023552324OKD1BB28BH5"),
+        nlb_zone: Some("Z02031231H3ID6HYJ9A7U"),
     },
     Region {
         name: "sa-east-1",

@@ -19,7 +19,7 @@ pub(super) fn partition(question: &Question<'_>) -> Answer {
     ]
 }
 
-/// The form of the endpoint: hashicorp/aws, `internal/service/meta/region_data_source.go`.
+/// The form of the endpoint: hashicorp/aws 6.25, `internal/service/meta`, `regionDataSource`.
 pub(super) fn region(question: &Question<'_>) -> Result<Answer, Diagnostic> {
     let config = question.config;
     let by_endpoint = config.get("endpoint").as_str().and_then(|endpoint| endpoint.split('.').nth(1));
@@ -93,7 +93,7 @@ pub(super) fn service(question: &Question<'_>) -> Result<Answer, Diagnostic> {
 }
 
 /// Services whose principal in China carries the partition's own suffix:
-/// hashicorp/aws, `internal/service/meta/service_principal_data_source.go`.
+/// hashicorp/aws 6.25, `internal/service/meta`, `servicePrincipalNameForPartition`.
 const CHINESE_PRINCIPALS: &[&str] = &["codedeploy", "elasticmapreduce", "logs"];
 
 pub(super) fn service_principal(question: &Question<'_>) -> Answer {
