@@ -4,7 +4,7 @@
     generate.py BINDINGS OUT
 
 BINDINGS is the unpacked npm package @cdktf/provider-aws; OUT is the file to write. schemas/README.md describes the
-layout. The output depends on the package alone: running it twice gives identical bytes.
+layout. The output depends on the package and on the files of this folder: running it twice gives identical bytes.
 """
 
 import gzip
