@@ -5,14 +5,14 @@ use crate::harness::Workspace;
 /// A sentence and a resource that it answers. Each resource is named `r` and gets a number.
 const AT_VALIDATION: &[(&str, &str)] = &[
     (
-        "expected length of name to be in the range (0 - 32), got load-balancer-name-of-thirty-three",
+        "\"name\" cannot be longer than 32 characters",
         r#"resource "aws_lb" "r" {
   name    = "load-balancer-name-of-thirty-three"
   subnets = ["subnet-1"]
 }"#,
     ),
     (
-        "target-group-name-of-thirty-three",
+        "\"name\" cannot be longer than 32 characters",
         r#"resource "aws_lb_target_group" "r" {
   name        = "target-group-name-of-thirty-three"
   port        = 80
