@@ -76,7 +76,7 @@ resource "aws_secretsmanager_secret_version" "registry" {
   for_each = local.made_here
   region   = var.region
 
-  secret_id                = aws_secretsmanager_secret.this["registry"].id
+  secret_id                = aws_secretsmanager_secret.this["registry"].arn
   secret_string_wo         = jsonencode({ username = var.github_user, password = var.github_token })
   secret_string_wo_version = var.secrets.versions.registry
 }
@@ -85,7 +85,7 @@ resource "aws_secretsmanager_secret_version" "database" {
   for_each = local.made_here
   region   = var.region
 
-  secret_id                = aws_secretsmanager_secret.this["database"].id
+  secret_id                = aws_secretsmanager_secret.this["database"].arn
   secret_string_wo         = jsonencode({ username = var.database.user, password = ephemeral.aws_secretsmanager_random_password.this["database"].random_password })
   secret_string_wo_version = var.secrets.versions.database
 }
@@ -94,7 +94,7 @@ resource "aws_secretsmanager_secret_version" "application" {
   for_each = local.made_here
   region   = var.region
 
-  secret_id                = aws_secretsmanager_secret.this["application"].id
+  secret_id                = aws_secretsmanager_secret.this["application"].arn
   secret_string_wo         = jsonencode({ secret_key = ephemeral.aws_secretsmanager_random_password.this["application"].random_password })
   secret_string_wo_version = var.secrets.versions.application
 }
@@ -103,7 +103,7 @@ resource "aws_secretsmanager_secret_version" "administrator" {
   for_each = local.made_here
   region   = var.region
 
-  secret_id                = aws_secretsmanager_secret.this["administrator"].id
+  secret_id                = aws_secretsmanager_secret.this["administrator"].arn
   secret_string_wo         = jsonencode({ token = ephemeral.aws_secretsmanager_random_password.this["administrator"].random_password })
   secret_string_wo_version = var.secrets.versions.administrator
 }
