@@ -139,7 +139,7 @@ locals {
         periods    = 3
         missing    = "breaching"
       }
-      "${instance}-replica-lag" = {
+      "${instance}-lag" = {
         why        = "${instance} replays late. Honest at rest too: the service writes a heartbeat every 5 s, without which an idle database shows up to 300 s."
         namespace  = "AWS/RDS"
         metric     = "ReplicaLag"

@@ -137,7 +137,9 @@ resource "aws_route_table_association" "private" {
 resource "aws_default_security_group" "this" {
   region = var.region
 
-  vpc_id = aws_vpc.this.id
+  vpc_id  = aws_vpc.this.id
+  ingress = []
+  egress  = []
 
   tags = { Name = "${local.name}-default-closed" }
 }
