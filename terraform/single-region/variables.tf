@@ -362,8 +362,8 @@ variable "admin_cidr" {
   }
 
   validation {
-    # cidrhost refuses what is not an address (256, leading zeros); the rest is one address and not a range.
-    condition     = var.admin_cidr == null ? true : can(regex("^[0-9.]+/32$", var.admin_cidr)) && can(cidrhost(var.admin_cidr, 0))
+    # cidrhost refuses what is no address and writes one without leading zeros, hence the comparison.
+    condition     = var.admin_cidr == null ? true : can(regex("^[0-9.]+/32$", var.admin_cidr)) && try(cidrhost(var.admin_cidr, 0) == trimsuffix(var.admin_cidr, "/32"), false)
     error_message = "admin_cidr must be exactly one IPv4 address, written as A.B.C.D/32: no wider range, no host bits, no IPv6."
   }
 

@@ -54,7 +54,7 @@ data "aws_iam_policy_document" "alarms_key" {
 }
 
 resource "aws_kms_key" "alarms" {
-  for_each = local.witness
+  for_each = local.peering
   region   = local.route53_region
 
   description             = "${local.name}: topic of the health checks' alarms"

@@ -3,7 +3,7 @@
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
 
 locals {
-  witness = local.two ? toset(["this"]) : toset([])
+  witness = local.two && var.witness_region != null ? toset(["this"]) : toset([])
 }
 
 resource "aws_s3_bucket" "witness" {
