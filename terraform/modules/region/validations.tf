@@ -27,13 +27,6 @@ resource "terraform_data" "rules" {
   }
 }
 
-check "https" {
-  assert {
-    condition     = var.domain != null
-    error_message = "There is no domain, so clients speak plain HTTP with the load balancer: everyone on the way can read and change what they say. Give a domain before real use."
-  }
-}
-
 check "one_nat_gateway" {
   assert {
     condition     = var.network.nat_gateway_per_az || !local.protected

@@ -59,8 +59,6 @@ run "without_a_domain_there_is_plain_http" {
     domain = null
   }
 
-  expect_failures = [check.https]
-
   assert {
     condition     = length(aws_lb_listener.https) == 0 && length(aws_acm_certificate.this) == 0
     error_message = "there must be no HTTPS listener without a certificate"

@@ -785,16 +785,6 @@ run "refuses_a_replica_of_nothing" {
   expect_failures = [terraform_data.rules]
 }
 
-run "warns_of_plain_http" {
-  command = plan
-
-  variables {
-    domain = null
-  }
-
-  expect_failures = [check.https]
-}
-
 run "warns_of_one_nat_gateway_in_production" {
   command = plan
 
