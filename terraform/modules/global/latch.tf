@@ -7,6 +7,12 @@ locals {
 }
 
 resource "aws_s3_bucket" "latch" {
+  # checkov:skip=CKV_AWS_18:the trail sees who changes the bucket; a log of each read would need a bucket, and that one a bucket
+  # checkov:skip=CKV2_AWS_62:nothing has to happen when an object arrives
+  # checkov:skip=CKV_AWS_144:a latch is one object, written by hand, in the region that it is for
+  # checkov:skip=CKV_AWS_145:an object under a KMS key cannot be read anonymously, and Route 53 reads anonymously
+  # checkov:skip=CKV2_AWS_6:the block is there and lets a policy in: anyone may read the one key
+
   for_each = local.pair
   region   = local.latch_regions[each.key]
 
@@ -17,6 +23,9 @@ resource "aws_s3_bucket" "latch" {
 
 # Opened for a policy, never for an access list: the policy below lets anyone read one key.
 resource "aws_s3_bucket_public_access_block" "latch" {
+  # checkov:skip=CKV_AWS_54:the policy that lets anyone read the one key is public on purpose
+  # checkov:skip=CKV_AWS_56:Route 53's checkers read anonymously
+
   for_each = aws_s3_bucket.latch
   region   = each.value.region
 

@@ -7,6 +7,11 @@ locals {
 }
 
 resource "aws_s3_bucket" "witness" {
+  # checkov:skip=CKV_AWS_18:the trail sees who changes the bucket; a log of each read would need a bucket, and that one a bucket
+  # checkov:skip=CKV2_AWS_62:nothing has to happen when an object arrives
+  # checkov:skip=CKV_AWS_144:a lease in two places is two leases
+  # checkov:skip=CKV_AWS_145:a lease is no secret, and a key is one more thing that must work in a disaster
+
   for_each = local.witness
   region   = var.witness_region
 

@@ -1,6 +1,9 @@
 # The zone, where none is given, and the one record that proves to ACM that the domain is ours.
 
 resource "aws_route53_zone" "this" {
+  # checkov:skip=CKV2_AWS_38:DNSSEC needs a key at the registrar, by hand, and a mistake there takes the domain off the net; docs/RUNBOOK.md leaves it to the owner
+  # checkov:skip=CKV2_AWS_39:a log of every question is personal data and answers no question of ours
+
   for_each = var.zone_id == null ? toset(["this"]) : toset([])
 
   name          = var.domain

@@ -62,6 +62,10 @@ locals {
 }
 
 resource "aws_lb" "this" {
+  # checkov:skip=CKV2_AWS_20:port 80 redirects wherever there is a domain; checkov does not see through the dynamic block
+  # checkov:skip=CKV2_AWS_76:the firewall is optional (waf.tf) and has the rules for known bad inputs
+  # checkov:skip=CKV2_AWS_28:the firewall is optional (waf.tf)
+
   region = var.region
 
   name               = "${local.name}-alb"
@@ -94,6 +98,8 @@ resource "aws_lb" "this" {
 }
 
 resource "aws_lb_target_group" "this" {
+  # checkov:skip=CKV_AWS_378:TLS ends at the load balancer; the rest of the way is inside the VPC and its security groups
+
   region = var.region
 
   name        = "${local.name}-api"
@@ -134,6 +140,9 @@ resource "aws_lb_target_group" "this" {
 
 # Port 80: a redirect where there is a certificate, else (a trial) the service itself.
 resource "aws_lb_listener" "http" {
+  # checkov:skip=CKV_AWS_103:this is the redirect to the listener that speaks TLS
+  # checkov:skip=CKV_AWS_2:this is the redirect to the listener that speaks TLS
+
   region = var.region
 
   load_balancer_arn = aws_lb.this.arn
@@ -218,6 +227,11 @@ resource "aws_acm_certificate_validation" "this" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 resource "aws_s3_bucket" "alb_logs" {
+  # checkov:skip=CKV_AWS_18:the trail sees who changes the bucket; a log of each read would need a bucket, and that one a bucket
+  # checkov:skip=CKV2_AWS_62:nothing has to happen when an object arrives
+  # checkov:skip=CKV_AWS_144:access logs of a lost region are no help in the other
+  # checkov:skip=CKV_AWS_145:Elastic Load Balancing writes to SSE-S3 buckets only
+
   region = var.region
 
   bucket        = "${local.name}-alb-logs-${local.account}-${var.region}"

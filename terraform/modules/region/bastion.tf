@@ -101,6 +101,8 @@ resource "aws_key_pair" "bastion" {
 }
 
 resource "aws_instance" "bastion" {
+  # checkov:skip=CKV_AWS_88:a bastion is what is reached from outside: by ssh from one address
+
   for_each = local.bastion
   region   = var.region
 

@@ -26,6 +26,8 @@ resource "aws_vpc_endpoint" "interface" {
 }
 
 resource "aws_security_group" "endpoints" {
+  # checkov:skip=CKV2_AWS_5:the interface endpoints above carry it
+
   for_each = length(var.network.interface_endpoints) > 0 ? toset(["this"]) : toset([])
   region   = var.region
 

@@ -11,6 +11,8 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "service" {
+  # checkov:skip=CKV_AWS_338:the retention is a variable; what must be kept for a year depends on who runs this
+
   region = var.region
 
   name              = "/ecs/${local.service_name}"
@@ -21,6 +23,8 @@ resource "aws_cloudwatch_log_group" "service" {
 }
 
 resource "aws_cloudwatch_log_group" "database" {
+  # checkov:skip=CKV_AWS_338:the retention is a variable; what must be kept for a year depends on who runs this
+
   for_each = local.database_log_groups
   region   = var.region
 
@@ -32,6 +36,8 @@ resource "aws_cloudwatch_log_group" "database" {
 }
 
 resource "aws_cloudwatch_log_group" "flow" {
+  # checkov:skip=CKV_AWS_338:the retention is a variable; what must be kept for a year depends on who runs this
+
   region = var.region
 
   name              = "/vpc/${local.name}/flow"
@@ -44,6 +50,8 @@ resource "aws_cloudwatch_log_group" "flow" {
 # AWS WAF writes only to groups whose name begins so.
 # https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html
 resource "aws_cloudwatch_log_group" "waf" {
+  # checkov:skip=CKV_AWS_338:the retention is a variable; what must be kept for a year depends on who runs this
+
   for_each = local.waf
   region   = var.region
 
