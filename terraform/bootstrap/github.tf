@@ -236,15 +236,29 @@ data "aws_iam_policy_document" "change" {
   }
 
   statement {
-    sid       = "ChangeItsSecrets"
-    actions   = ["secretsmanager:*"]
+    sid = "ChangeItsSecrets"
+    actions = [
+      "secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue",
+      "secretsmanager:RemoveRegionsFromReplication", "secretsmanager:ReplicateSecretToRegions", "secretsmanager:RestoreSecret", "secretsmanager:StopReplicationToReplica",
+      "secretsmanager:TagResource", "secretsmanager:UntagResource", "secretsmanager:UpdateSecret", "secretsmanager:UpdateSecretVersionStage",
+    ]
     resources = ["arn:${local.partition}:secretsmanager:*:${local.account}:secret:${var.name}-*"]
   }
 
   statement {
-    sid       = "ChangeItsBuckets"
-    actions   = ["s3:*"]
+    # Objects only to be deleted: an emptied bucket can go.
+    sid = "ChangeItsBuckets"
+    actions = [
+      "s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:ListBucketVersions", "s3:PutBucketOwnershipControls", "s3:PutBucketPolicy",
+      "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration",
+    ]
     resources = ["arn:${local.partition}:s3:::${var.name}-*"]
+  }
+
+  statement {
+    sid       = "EmptyItsLogBuckets"
+    actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+    resources = ["arn:${local.partition}:s3:::${var.name}-*-alb-logs-*/*", "arn:${local.partition}:s3:::${var.name}-*-witness-*/*"]
   }
 
   statement {

@@ -124,7 +124,8 @@ def raw_policies(resources):
     }
 
 
-def policies(report, root, resources, accept):
+def reviewed(report, root, resources, accept):
+    """Compares with the reviewed text in expected/; returns the policies as rendered."""
     rendered = rendered_policies(resources)
     file = EXPECTED / f"policies-{root}.json"
     if accept:
@@ -134,6 +135,11 @@ def policies(report, root, resources, accept):
     report.equal(f"{root}: policies stand on exactly the expected resources", sorted(rendered), sorted(expected))
     for address in sorted(rendered):
         report.equal(f"{root}: {address} says exactly what was reviewed", rendered[address], expected.get(address))
+    return rendered
+
+
+def policies(report, root, resources, accept):
+    rendered = reviewed(report, root, resources, accept)
 
     # Beside the reviewed text: rules that hold for any policy.
     wildcards = []
