@@ -48,9 +48,12 @@ data "aws_iam_policy_document" "github_trust" {
 resource "aws_iam_role" "github" {
   for_each = local.environments
 
-  name               = "${var.name}-github-${each.key}"
-  description        = "GitHub workflows of ${var.github_repository} in the environment ${each.key}"
-  assume_role_policy = data.aws_iam_policy_document.github_trust[each.key].json
+  name        = "${var.name}-github-${each.key}"
+  description = "GitHub workflows of ${var.github_repository} in the environment ${each.key}"
+
+  # A first apply with a replica in another region takes hours.
+  max_session_duration = 14400
+  assume_role_policy   = data.aws_iam_policy_document.github_trust[each.key].json
 
   depends_on = [aws_iam_openid_connect_provider.github]
 }
