@@ -197,14 +197,14 @@ variable "tasks" {
 }
 
 variable "pool_size" {
-  description = "Database connections that a task may hold to one host."
+  description = "Database connections that a task may hold, over all hosts."
   type        = number
   default     = 8
   nullable    = false
 
   validation {
-    condition     = var.pool_size >= 1 && floor(var.pool_size) == var.pool_size
-    error_message = "pool_size must be a whole number of at least 1."
+    condition     = var.pool_size >= 4 && var.pool_size <= 1000 && floor(var.pool_size) == var.pool_size
+    error_message = "pool_size must be a whole number from 4 to 1000."
   }
 }
 

@@ -102,8 +102,8 @@ resource "aws_ecs_cluster_capacity_providers" "this" {
 # ---------------------------------------------------------------------------------------------------------------------
 
 locals {
-  # 5 s of margin: the program ends by itself after delay and grace, and is never killed in the middle of an answer.
-  stop_timeout = var.service.drain_delay + var.service.shutdown_grace + 5
+  # 5 s of margin: the program ends by itself within its grace, and is never killed in the middle of an answer.
+  stop_timeout = var.service.shutdown_grace + 5
 
   database_hosts = concat(
     [terraform_data.database_address.output],
@@ -116,8 +116,8 @@ locals {
       HELLO_LISTEN         = "0.0.0.0:${local.service_port}"
       HELLO_ADMIN_LISTEN   = "0.0.0.0:${local.admin_port}"
       HELLO_LEAP_DAY       = var.service.leap_day
-      HELLO_DRAIN_DELAY    = tostring(var.service.drain_delay)
-      HELLO_SHUTDOWN_GRACE = tostring(var.service.shutdown_grace)
+      HELLO_DRAIN_DELAY    = "${var.service.drain_delay}s"
+      HELLO_SHUTDOWN_GRACE = "${var.service.shutdown_grace}s"
       DB_HOSTS             = join(",", local.database_hosts)
       DB_PORT              = tostring(local.postgres)
       DB_NAME              = var.database.name

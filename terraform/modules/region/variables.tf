@@ -205,14 +205,15 @@ variable "service" {
   }
 
   validation {
-    condition     = var.service.pool_size >= 1 && floor(var.service.pool_size) == var.service.pool_size
-    error_message = "service.pool_size must be a whole number of at least 1."
+    # Limits of the program's DB_POOL_SIZE.
+    condition     = var.service.pool_size >= 4 && var.service.pool_size <= 1000 && floor(var.service.pool_size) == var.service.pool_size
+    error_message = "service.pool_size must be a whole number from 4 to 1000."
   }
 
   validation {
-    # Fargate kills a container at most 120 s after SIGTERM (stopTimeout); 5 s of it stay as margin.
-    condition     = var.service.drain_delay >= 0 && var.service.shutdown_grace >= 1 && var.service.drain_delay + var.service.shutdown_grace <= 115
-    error_message = "service.drain_delay and service.shutdown_grace together must be at most 115 seconds, since Fargate kills a task after 120."
+    # The grace includes the delay. Fargate kills a container at most 120 s after SIGTERM; 5 s of it stay as margin.
+    condition     = var.service.drain_delay >= 0 && var.service.shutdown_grace > var.service.drain_delay && var.service.shutdown_grace <= 115
+    error_message = "service.shutdown_grace must be longer than service.drain_delay, which is part of it, and at most 115 seconds, since Fargate kills a task after 120."
   }
 
   validation {

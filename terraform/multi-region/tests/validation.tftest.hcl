@@ -289,11 +289,11 @@ run "refuses_no_task" {
   expect_failures = [var.tasks]
 }
 
-run "refuses_a_pool_of_none" {
+run "refuses_a_pool_that_the_program_refuses" {
   command = plan
 
   variables {
-    pool_size = 0
+    pool_size = 3
   }
 
   expect_failures = [var.pool_size]

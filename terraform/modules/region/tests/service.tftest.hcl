@@ -56,7 +56,7 @@ run "arm_on_request" {
   }
 }
 
-run "the_stop_timeout_covers_drain_and_grace" {
+run "the_stop_timeout_covers_the_grace" {
   command = plan
 
   variables {
@@ -64,12 +64,12 @@ run "the_stop_timeout_covers_drain_and_grace" {
   }
 
   assert {
-    condition     = local.container.stopTimeout == 55 && local.container.stopTimeout <= 120
+    condition     = local.container.stopTimeout == 45 && local.container.stopTimeout <= 120
     error_message = "the program must be able to end by itself before Fargate kills it"
   }
 
   assert {
-    condition     = local.environment.HELLO_DRAIN_DELAY == "10" && local.environment.HELLO_SHUTDOWN_GRACE == "40"
+    condition     = local.environment.HELLO_DRAIN_DELAY == "10s" && local.environment.HELLO_SHUTDOWN_GRACE == "40s"
     error_message = "the program must know both times"
   }
 }

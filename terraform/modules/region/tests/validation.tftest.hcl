@@ -254,21 +254,31 @@ run "refuses_a_negative_spot_weight" {
   expect_failures = [var.service]
 }
 
-run "refuses_a_pool_of_none" {
+run "refuses_a_pool_that_the_program_refuses" {
   command = plan
 
   variables {
-    service = { image = "ghcr.io/hello-you/hello-you@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", pool_size = 0 }
+    service = { image = "ghcr.io/hello-you/hello-you@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", pool_size = 3 }
   }
 
   expect_failures = [var.service]
 }
 
-run "refuses_a_drain_that_fargate_would_cut" {
+run "refuses_a_grace_that_is_all_delay" {
   command = plan
 
   variables {
-    service = { image = "ghcr.io/hello-you/hello-you@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", drain_delay = 60, shutdown_grace = 60 }
+    service = { image = "ghcr.io/hello-you/hello-you@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", drain_delay = 20, shutdown_grace = 20 }
+  }
+
+  expect_failures = [var.service]
+}
+
+run "refuses_a_grace_that_fargate_would_cut" {
+  command = plan
+
+  variables {
+    service = { image = "ghcr.io/hello-you/hello-you@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", shutdown_grace = 116 }
   }
 
   expect_failures = [var.service]
