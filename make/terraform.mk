@@ -4,3 +4,7 @@
 .PHONY: terraform-test
 terraform-test: provider ## Prove the Terraform configuration offline
 	TF_CLI_CONFIG_FILE=$(CURDIR)/target/provider/dev.tfrc python3 terraform/tests/run.py
+
+.PHONY: diagrams
+diagrams: ## Render the Mermaid pictures of docs/ to SVG (needs npm and Chromium)
+	scripts/render_diagrams.sh

@@ -1,5 +1,6 @@
 """The documents say what the configuration has: tables of variables and outputs, names of settings, links, commands."""
 
+import hashlib
 import re
 
 from harness import REPOSITORY, TERRAFORM
@@ -15,6 +16,7 @@ def check(report, environment_names, accept=False):
     every_value_is_described(report)
     configuration(report, environment_names)
     links(report)
+    pictures(report)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -120,3 +122,18 @@ def links(report):
             if not (page.parent / target.split("#")[0]).exists():
                 broken.append(target)
         report.none(f"documents: the links of {name} lead somewhere", broken)
+
+
+def pictures(report):
+    """Each box of a diagram leads to a file that exists, and the picture is of this text."""
+    for name in ("system_diagram", "system_diagram_multi-region"):
+        page, picture = (REPOSITORY / "docs" / f"{name}.{kind}" for kind in ("md", "svg"))
+        if not report.check(f"documents: docs/{name}.svg is there", page.exists() and picture.exists()):
+            continue
+        text = re.search(r"^```mermaid\n(.*?)^```", page.read_text(), re.M | re.S).group(1)
+        report.check(
+            f"documents: docs/{name}.svg is rendered from the text beside it",
+            f"<!-- {hashlib.sha256(text.encode()).hexdigest()} -->" in picture.read_text(), "run make diagrams",
+        )
+        targets = re.findall(r'click \w+ "([^"]+)"', text)
+        report.none(f"documents: every box of docs/{name}.md leads to a file", [target for target in targets if not (page.parent / target).exists()] or ([] if targets else ["no box does"]))
