@@ -1,0 +1,230 @@
+//! `serve`: from the settings to a service that answers, and in order to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::available_parallelism;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep};
+
+use crate::cli::{REVISION, VERSION};
+use crate::config::{Database, ServeConfig};
+use crate::consistency::Signer;
+use crate::http::listener::{MakeStore, Workers};
+use crate::http::{Audience, Shared};
+use crate::store::AnyStore;
+use crate::store::postgres::Postgres;
+use crate::store::sqlite::SqliteStore;
+use crate::telemetry::Telemetry;
+
+/// Serves until a signal ends it.
+pub fn run(config: ServeConfig) -> anyhow::Result<()> {
+    let telemetry = Telemetry::start(&config.log);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let result = runtime.block_on(serve(config, &telemetry));
+    // A database that does not answer must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()> {
+    announce(&config);
+    raise_file_limit(config.max_connections);
+    let mut signals = Signals::listen()?;
+    let listener = bind("HELLO_LISTEN", config.listen).await?;
+    let private_listener = match config.admin_listen {
+        Some(address) => Some(bind("HELLO_ADMIN_LISTEN", address).await?),
+        None => None,
+    };
+    let (workers, make_store) = prepare_store(&config, telemetry)?;
+
+    let draining = Arc::new(AtomicBool::new(false));
+    let shared = Arc::new(Shared {
+        signer: signer(&config),
+        clock: Arc::new(SystemTime::now),
+        leap_day: config.leap_day,
+        admin_token: config.admin_token,
+        write_grace: config.write_grace,
+        draining: Arc::clone(&draining),
+        access_log: telemetry.access_log.clone(),
+        metrics: Arc::clone(&telemetry.metrics),
+    });
+    let workers = Workers::start(workers, config.max_connections, &shared, &make_store)
+        .context("start the worker threads")?;
+    let address = listener.local_addr().context("ask for the address listened on")?;
+    let private_address = match &private_listener {
+        Some(listener) => Some(listener.local_addr().context("ask for the private address listened on")?),
+        None => None,
+    };
+    tracing::info!(
+        %address,
+        private_address = private_address.map(tracing::field::display),
+        "listening; open http://{address}"
+    );
+
+    let deadline = {
+        let accept = workers.accept(listener, Audience::Public);
+        let accept_private = async {
+            match private_listener {
+                Some(listener) => workers.accept(listener, Audience::Private).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = async { tokio::join!(accept, accept_private); } => anyhow::bail!("the listeners ended"),
+            deadline = drain(&mut signals, &config.shutdown_grace, &config.drain_delay, &draining) => deadline,
+        }
+    };
+    // From here on nothing new is accepted; requests in progress finish.
+    tokio::select! {
+        () = workers.end(deadline) => tracing::info!("ended in order"),
+        () = signals.any() => tracing::warn!("a second signal: ended at once"),
+    }
+    Ok(())
+}
+
+/// Waits for a signal. After SIGTERM readiness is 503 at once, and the listeners still accept for a while, since load
+/// balancers learn late that they should send nothing more. Returns by when everything must have ended.
+async fn drain(
+    signals: &mut Signals,
+    grace: &std::time::Duration,
+    delay: &std::time::Duration,
+    draining: &AtomicBool,
+) -> Instant {
+    let asked = signals.first().await;
+    let deadline = Instant::now() + *grace;
+    draining.store(true, Ordering::Relaxed);
+    tracing::info!(signal = asked.name(), grace_s = grace.as_secs_f64(), "asked to end");
+    if asked == Asked::Terminate {
+        tokio::select! {
+            () = sleep(*delay) => {}
+            () = signals.any() => {}
+        }
+    }
+    deadline
+}
+
+/// The signals that end the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Terminate,
+    Interrupt,
+}
+
+impl Asked {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+        }
+    }
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listen for SIGINT")?,
+        })
+    }
+
+    async fn first(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Terminate,
+            _ = self.interrupt.recv() => Asked::Interrupt,
+        }
+    }
+
+    async fn any(&mut self) {
+        let _ = self.first().await;
+    }
+}
+
+fn announce(config: &ServeConfig) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let database = match &config.database {
+        Database::Sqlite { .. } => "sqlite",
+        Database::Postgres(_) => "postgresql",
+    };
+    tracing::info!(
+        version = VERSION,
+        revision = REVISION,
+        database,
+        secrets_version = config.secrets_version,
+        "starting"
+    );
+}
+
+async fn bind(variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{variable}: cannot listen on {address}; choose another address, or end what uses it")
+    })
+}
+
+fn signer(config: &ServeConfig) -> Signer {
+    match &config.app_secret_key {
+        Some(key) => Signer::new(key.expose().as_bytes()),
+        None => {
+            if matches!(config.database, Database::Postgres(_)) {
+                tracing::warn!(
+                    "APP_SECRET_KEY is not set: consistency tokens are signed with a random key, so other instances, \
+                     and this one after a restart, ignore them"
+                );
+            }
+            Signer::with_random_key()
+        }
+    }
+}
+
+/// Opens the store, and says how many workers it suffices for.
+fn prepare_store(config: &ServeConfig, telemetry: &Telemetry) -> anyhow::Result<(usize, MakeStore)> {
+    let wanted = config.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
+    match &config.database {
+        Database::Sqlite { path } => {
+            let store = SqliteStore::open(path, config.migrate)?;
+            Ok((wanted, Arc::new(move || AnyStore::Sqlite(store.clone()))))
+        }
+        Database::Postgres(postgres) => {
+            let postgres =
+                Postgres::new(postgres, wanted, config.request_timeout, telemetry.metrics.store())?;
+            for monitor in postgres.monitors(config.migrate) {
+                tokio::spawn(monitor);
+            }
+            let workers = postgres.workers();
+            Ok((workers, Arc::new(move || AnyStore::Postgres(postgres.for_worker()))))
+        }
+    }
+}
+
+/// Each connection is a file; the usual soft limit of 1024 is below the limit of connections.
+fn raise_file_limit(max_connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// Files besides clients' connections: database, listeners, standard streams.
+    const OTHERS: u64 = 256;
+    let wanted = max_connections as u64 + OTHERS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let result = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
+    if result.is_err() || raised < wanted {
+        tracing::warn!(
+            files = raised,
+            wanted,
+            "the limit of open files is below HELLO_MAX_CONNECTIONS; raise it (ulimit -n), or lower the setting"
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! From method and path to a handler, and what is around every answer: request id, headers, log line, metrics.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use hyper::body::Incoming;
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Method, Request, StatusCode, Version};
+
+use super::head_scan::HeadScan;
+use super::problem::{Kind, Problem};
+use super::request_id::{self, X_REQUEST_ID};
+use super::{App, Audience, Body, Response, Route, health, hello, openapi, pages, users};
+use crate::config::Secret;
+use crate::consistency::constant_time_eq;
+use crate::telemetry::{AccessRecord, Metrics};
+
+/// Answers a request. `connection`: what its bytes told.
+pub(super) async fn answer(
+    app: &App,
+    audience: Audience,
+    refusal: Option<Problem>,
+    must_close: bool,
+    request: Request<Incoming>,
+) -> Response {
+    let began = Instant::now();
+    let id = request_id::of(request.headers());
+    let trace_id = request_id::trace_id(request.headers()).map(str::to_owned);
+    let method = request.method().clone();
+    let (route, result) = match refusal {
+        Some(problem) => (Route::Unmatched, Err(problem)),
+        None => handle(app, audience, request).await,
+    };
+    let mut response = result.unwrap_or_else(Problem::into_response);
+    if route == Route::Hello {
+        hello::forbid_caching(&mut response);
+    }
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, id.clone());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // While the process drains, clients that keep connections open are asked to go elsewhere.
+    if must_close || app.shared.draining.load(Ordering::Relaxed) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    let status = response.status();
+    let duration = began.elapsed();
+    app.shared.metrics.request(&method, route, status, duration);
+    app.shared.access_log.write(&AccessRecord {
+        method: &method,
+        route,
+        status,
+        duration,
+        request_id: id.to_str().unwrap_or_default(),
+        trace_id: trace_id.as_deref(),
+    });
+    response
+}
+
+/// What is wrong with a request below its path, if anything.
+pub(super) fn refusal(request: &Request<Incoming>, scan: &HeadScan) -> Option<Problem> {
+    if scan.is_ambiguous() {
+        let detail = "The request gives more than one length of its body.";
+        return Some(Problem::new(Kind::AmbiguousLength, detail));
+    }
+    // RFC 9112, section 3.2: exactly one Host field in each HTTP/1.1 request.
+    let hosts = request.headers().get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Some(Problem::new(Kind::MissingHost, "The request must have exactly one Host header."));
+    }
+    None
+}
+
+type Handled = (Route, Result<Response, Problem>);
+
+async fn handle(app: &App, audience: Audience, request: Request<Incoming>) -> Handled {
+    match audience {
+        Audience::Public => handle_public(app, request).await,
+        Audience::Private => handle_private(app, request).await,
+    }
+}
+
+async fn handle_public(app: &App, request: Request<Incoming>) -> Handled {
+    const READ: &str = "GET, HEAD, OPTIONS";
+    let path = request.uri().path();
+    if let Some(segment) = hello_segment(path) {
+        let answered = match *request.method() {
+            Method::GET | Method::HEAD => hello::get(app, segment, &request).await,
+            Method::PUT => {
+                let segment = segment.to_owned();
+                hello::put(app, &segment, request).await
+            }
+            _ => other_method(request.method(), "GET, HEAD, PUT, OPTIONS"),
+        };
+        return (Route::Hello, answered);
+    }
+    let route = match path {
+        "/" => Route::Home,
+        "/health" => Route::Health,
+        "/health/ready" => Route::HealthReady,
+        "/health/deep" => Route::HealthDeep,
+        "/openapi.json" => Route::OpenApi,
+        "/docs" => Route::Docs,
+        path if pages::has_asset(path) => Route::Asset,
+        _ => return (Route::Unmatched, Err(Problem::not_found())),
+    };
+    let answered = match *request.method() {
+        Method::GET | Method::HEAD => Ok(match route {
+            Route::Home => pages::home(request.headers()),
+            Route::Health => health::health(),
+            Route::HealthReady => health::ready(app),
+            Route::HealthDeep => health::deep(app),
+            Route::OpenApi => openapi::respond(),
+            Route::Docs => pages::docs(),
+            _ => pages::asset(path, request.headers()),
+        }),
+        _ => other_method(request.method(), READ),
+    };
+    (route, answered)
+}
+
+async fn handle_private(app: &App, request: Request<Incoming>) -> Handled {
+    let path = request.uri().path();
+    match path {
+        "/metrics" => (Route::Metrics, read_only(request.method(), || metrics(app))),
+        "/health" => (Route::Health, read_only(request.method(), health::health)),
+        "/health/ready" => (Route::HealthReady, read_only(request.method(), || health::ready(app))),
+        "/health/deep" => (Route::HealthDeep, read_only(request.method(), || health::deep(app))),
+        "/users" => (Route::Users, list_users(app, &request).await),
+        path => match hello_segment(path) {
+            Some(segment) => (Route::Hello, delete_user(app, segment, &request).await),
+            None => (Route::Unmatched, Err(Problem::not_found())),
+        },
+    }
+}
+
+/// The one segment behind `/hello/`, if it is one.
+fn hello_segment(path: &str) -> Option<&str> {
+    path.strip_prefix("/hello/").filter(|segment| !segment.is_empty() && !segment.contains('/'))
+}
+
+fn read_only(method: &Method, respond: impl FnOnce() -> Response) -> Result<Response, Problem> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(respond()),
+        _ => other_method(method, "GET, HEAD, OPTIONS"),
+    }
+}
+
+/// The answer to OPTIONS, and to methods that a path does not take.
+fn other_method(method: &Method, allow: &'static str) -> Result<Response, Problem> {
+    if *method != Method::OPTIONS {
+        return Err(Problem::method_not_allowed(allow));
+    }
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    Ok(response)
+}
+
+async fn list_users(app: &App, request: &Request<Incoming>) -> Result<Response, Problem> {
+    let token = configured_token(app)?;
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return other_method(request.method(), "GET, HEAD, OPTIONS");
+    }
+    authorize(token, request)?;
+    users::list(app, request).await
+}
+
+async fn delete_user(app: &App, segment: &str, request: &Request<Incoming>) -> Result<Response, Problem> {
+    let token = configured_token(app)?;
+    if *request.method() != Method::DELETE {
+        return other_method(request.method(), "DELETE, OPTIONS");
+    }
+    authorize(token, request)?;
+    hello::delete(app, segment, request).await
+}
+
+/// Without a configured token the administrators' calls do not exist.
+fn configured_token(app: &App) -> Result<&Secret, Problem> {
+    app.shared.admin_token.as_ref().ok_or_else(Problem::not_found)
+}
+
+fn authorize(token: &Secret, request: &Request<Incoming>) -> Result<(), Problem> {
+    let sent = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
+        let (scheme, sent) = value.split_at_checked(b"Bearer ".len())?;
+        scheme.eq_ignore_ascii_case(b"Bearer ").then_some(sent)
+    });
+    match sent {
+        Some(sent) if constant_time_eq(sent, token.expose().as_bytes()) => Ok(()),
+        _ => Err(Problem::new(
+            Kind::Unauthorized,
+            "Send the administrators' token as Authorization: Bearer TOKEN.",
+        )),
+    }
+}
+
+fn metrics(app: &App) -> Response {
+    // Brings the gauges of the queues up to date.
+    let _ = crate::store::Store::condition(&app.store);
+    let mut response = Response::new(Body::from(app.shared.metrics.render()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(Metrics::CONTENT_TYPE));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_one_segment_behind_hello_is_a_name() {
+        assert_eq!(hello_segment("/hello/Ana"), Some("Ana"));
+        for path in ["/hello", "/hello/", "/hello/Ana/", "/hello/a/b", "//hello/Ana", "/Hello/Ana", "/"] {
+            assert_eq!(hello_segment(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! PostgreSQL: a primary and its replicas, through their faults.
+//!
+//! - [`topology`](self): a pure decision which host is written to and which are read from.
+//! - `monitor`: looks at each host every second; on the primary also migrations, epoch and heartbeat.
+//! - `cluster`: what the monitors saw and what was decided, shared by all threads.
+//! - `queue`, `reads`, `writes`, `lane`: requests that arrive together become one query or one commit.
+//! - `connect`, `tls`, `sql`, `date`: towards PostgreSQL.
+//! - [`epoch_source`]: room for a witness in a third place.
+//! - `migrate`: the schema and the role that serves.
+//!
+//! Each worker thread has lanes and connections of its own, so a request never crosses threads; the monitors run on the
+//! main thread. A host gets at most `DB_POOL_SIZE` connections from a process: one of its monitor and one of each lane.
+
+mod cluster;
+mod connect;
+mod date;
+pub mod epoch_source;
+mod lane;
+mod migrate;
+mod monitor;
+mod queue;
+mod reads;
+mod sql;
+mod tls;
+mod topology;
+mod writes;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postgres_types::Type;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use self::cluster::Cluster;
+use self::connect::Connector;
+use self::date::SqlDate;
+use self::queue::{Full, Queue};
+use self::reads::{Find, ReadsFrom};
+use self::topology::{HostId, Nearness, Topology};
+use self::writes::{Change, Write};
+use crate::config::PostgresConfig;
+use crate::domain::{BirthDate, Username};
+use crate::store::{Condition, Deleted, Position, Put, Store, StoreError, User, Written};
+use crate::telemetry::{Operation, StoreMetrics};
+
+pub use self::migrate::{MigrateError, migrate};
+pub use self::tls::TlsError;
+
+/// Requests that may wait in one worker's queue. At 100,000 requests/s this is 20 ms of work; a queue that is longer
+/// serves nobody, since its callers have given up by the time they are reached.
+const QUEUE_CAPACITY: usize = 2048;
+
+/// The fewest connections a worker needs: read, read from the primary, write.
+const FEWEST_LANES: usize = 3;
+
+/// The database hosts as the whole process sees them. Made once; each worker gets a [`PostgresStore`] from it.
+#[derive(Debug)]
+pub struct Postgres {
+    cluster: Arc<Cluster>,
+    request_timeout: Duration,
+    lanes: Lanes,
+}
+
+/// How the pool is divided among the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lanes {
+    workers: usize,
+    reads: usize,
+    writes: usize,
+}
+
+impl Lanes {
+    /// One connection is the monitor's. Of each worker's share one lane reads from the primary for clients that must
+    /// see their own writes; the others are divided between reads and writes.
+    fn divide(pool_size: usize, wanted_workers: usize) -> Self {
+        let available = pool_size.saturating_sub(1);
+        let workers = wanted_workers.min(available / FEWEST_LANES).max(1);
+        // Two batches in flight keep a worker and PostgreSQL busy at once; more only make batches smaller.
+        let per_worker = (available / workers).clamp(FEWEST_LANES, 5) - 1;
+        let writes = per_worker / 2;
+        Self { workers, reads: per_worker - writes, writes }
+    }
+}
+
+impl Postgres {
+    /// Prepares everything; nothing is connected before [`Self::monitors`] run.
+    pub fn new(
+        config: &PostgresConfig,
+        wanted_workers: usize,
+        request_timeout: Duration,
+        metrics: StoreMetrics,
+    ) -> Result<Self, TlsError> {
+        let nearness: Vec<Nearness> = std::iter::repeat_n(Nearness::Near, config.hosts.len())
+            .chain(std::iter::repeat_n(Nearness::Far, config.far_hosts.len()))
+            .collect();
+        let connector = Connector::new(config)?;
+        let cluster =
+            Cluster::new(connector, &nearness, config.min_timeline, config.max_replica_lag, metrics);
+        Ok(Self {
+            cluster: Arc::new(cluster),
+            request_timeout,
+            lanes: Lanes::divide(config.pool_size, wanted_workers),
+        })
+    }
+
+    /// How many worker threads the pool suffices for.
+    pub fn workers(&self) -> usize {
+        self.lanes.workers
+    }
+
+    /// The futures that look at the hosts for ever, one each. `migrate`: run pending migrations on the primary.
+    pub fn monitors(&self, migrate: bool) -> impl Iterator<Item = impl Future<Output = ()> + Send + use<>> {
+        let cluster = Arc::clone(&self.cluster);
+        (0..cluster.host_count()).map(move |host| monitor::run(Arc::clone(&cluster), HostId(host), migrate))
+    }
+
+    /// The store of one worker. Must be called within that worker's runtime, which runs its lanes.
+    pub fn for_worker(&self) -> PostgresStore {
+        let store = PostgresStore {
+            cluster: Arc::clone(&self.cluster),
+            request_timeout: self.request_timeout,
+            reads: Arc::new(Queue::new(QUEUE_CAPACITY)),
+            writer_reads: Arc::new(Queue::new(QUEUE_CAPACITY)),
+            writes: Arc::new(Queue::new(QUEUE_CAPACITY)),
+        };
+        for lane in 0..self.lanes.reads {
+            let (cluster, queue) = (Arc::clone(&self.cluster), Arc::clone(&store.reads));
+            tokio::spawn(reads::run(cluster, queue, ReadsFrom::Preferred(lane)));
+        }
+        let (cluster, queue) = (Arc::clone(&self.cluster), Arc::clone(&store.writer_reads));
+        tokio::spawn(reads::run(cluster, queue, ReadsFrom::Writer));
+        for _ in 0..self.lanes.writes {
+            let (cluster, queue) = (Arc::clone(&self.cluster), Arc::clone(&store.writes));
+            tokio::spawn(writes::run(cluster, queue, self.request_timeout));
+        }
+        store
+    }
+}
+
+/// Users in PostgreSQL, as one worker sees them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    cluster: Arc<Cluster>,
+    request_timeout: Duration,
+    reads: Arc<Queue<Find>>,
+    writer_reads: Arc<Queue<Find>>,
+    writes: Arc<Queue<Write>>,
+}
+
+impl PostgresStore {
+    /// What was decided last; right after the start, once it is decided.
+    async fn topology(&self) -> Arc<Topology> {
+        let topology = self.cluster.topology();
+        if topology.settled {
+            return topology;
+        }
+        self.cluster.settled().await;
+        self.cluster.topology()
+    }
+
+    /// Waits for what a lane answers, as long as a request may take.
+    async fn answer<T>(
+        &self,
+        reply: oneshot::Receiver<Result<T, StoreError>>,
+        too_late: StoreError,
+    ) -> Result<T, StoreError> {
+        match timeout(self.request_timeout, reply).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(StoreError::Unavailable("the request was dropped")),
+            Err(_) => Err(too_late),
+        }
+    }
+
+    fn enqueue<T>(&self, queue: &Queue<T>, request: T, operation: Operation) -> Result<(), StoreError> {
+        queue.push(request).map_err(|Full| {
+            self.cluster.metrics().rejected(operation);
+            StoreError::Overloaded
+        })
+    }
+
+    /// Which position a read must see, if the token's still means something, and whether the replicas that share the
+    /// load are known to have replayed it.
+    fn demand(&self, topology: &Topology, after: Option<Position>) -> Demand {
+        let Some(after) = after.filter(|after| topology.epoch.system_id == Some(after.system_id)) else {
+            return Demand::None;
+        };
+        if Some(after.timeline) > topology.epoch.timeline {
+            // We signed it: that timeline exists, and every host on a lower one is fenced from now on.
+            self.cluster.timeline_seen(after.system_id, after.timeline);
+        } else if Some(after.timeline) < topology.epoch.timeline {
+            return Demand::None;
+        }
+        let preferred = &topology.readers[..topology.preferred.min(topology.readers.len())];
+        if preferred.iter().all(|reader| reader.replayed.is_none_or(|replayed| replayed >= after.lsn)) {
+            Demand::None
+        } else {
+            Demand::AtLeast(after.lsn)
+        }
+    }
+}
+
+/// What a read demands of the host that answers it.
+enum Demand {
+    None,
+    AtLeast(hello_pg::Lsn),
+}
+
+impl Store for PostgresStore {
+    async fn find(
+        &self,
+        username: &Username,
+        after: Option<Position>,
+    ) -> Result<Option<BirthDate>, StoreError> {
+        let topology = match self.cluster.topology() {
+            topology if topology.settled || !topology.readers.is_empty() => topology,
+            _ => timeout(self.request_timeout, self.topology())
+                .await
+                .map_err(|_| StoreError::Unavailable("no host has answered yet"))?,
+        };
+        if topology.readers.is_empty() {
+            return Err(StoreError::Unavailable("no host can be read from"));
+        }
+        let (reply, answer) = oneshot::channel();
+        let demand = self.demand(&topology, after);
+        let (queue, at_least) = match demand {
+            Demand::None => (&self.reads, None),
+            Demand::AtLeast(lsn) if topology.writer.is_some() => (&self.writer_reads, Some(lsn)),
+            Demand::AtLeast(lsn) => (&self.reads, Some(lsn)),
+        };
+        self.enqueue(queue, Find { username: username.clone(), at_least, reply }, Operation::Read)?;
+        self.answer(answer, StoreError::Unavailable("no host answered in time")).await
+    }
+
+    async fn put(&self, username: &Username, date_of_birth: BirthDate) -> Result<Written<Put>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let write = Write { username: username.clone(), change: Change::Put { date_of_birth, reply } };
+        self.enqueue(&self.writes, write, Operation::Write)?;
+        self.answer(answer, StoreError::WriteUnconfirmed).await
+    }
+
+    async fn delete(&self, username: &Username) -> Result<Written<Deleted>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let write = Write { username: username.clone(), change: Change::Delete { reply } };
+        self.enqueue(&self.writes, write, Operation::Write)?;
+        self.answer(answer, StoreError::WriteUnconfirmed).await
+    }
+
+    async fn page(&self, after: Option<&Username>, limit: usize) -> Result<Vec<User>, StoreError> {
+        let topology = timeout(self.request_timeout, self.topology())
+            .await
+            .map_err(|_| StoreError::Unavailable("no host has answered yet"))?;
+        let client = topology.readers.iter().find_map(|reader| self.cluster.client(reader.host));
+        let client = client.ok_or(StoreError::Unavailable("no host can be read from"))?;
+        let after = after.map(Username::as_str);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let parameters: [(&(dyn postgres_types::ToSql + Sync), Type); 2] =
+            [(&after, Type::TEXT), (&limit, Type::INT8)];
+        let rows = timeout(self.request_timeout, client.query_typed(sql::PAGE, &parameters))
+            .await
+            .map_err(|_| StoreError::Unavailable("no host answered in time"))?
+            .map_err(|error| {
+                tracing::warn!(%error, "a page of users could not be read");
+                StoreError::Unavailable("a host failed")
+            })?;
+        rows.iter()
+            .map(|row| {
+                let stored = |error: tokio_postgres::Error| StoreError::Failed(error.to_string());
+                let username = Username::parse(row.try_get(0).map_err(stored)?)
+                    .map_err(|error| StoreError::Failed(error.to_string()))?;
+                let date: SqlDate = row.try_get(1).map_err(stored)?;
+                Ok(User { username, date_of_birth: date.0 })
+            })
+            .collect()
+    }
+
+    fn condition(&self) -> Condition {
+        self.cluster.metrics().queued(self.reads.len() + self.writer_reads.len(), self.writes.len());
+        self.cluster.condition()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_is_never_exceeded() {
+        for pool_size in 4..200 {
+            for wanted in 1..70 {
+                let lanes = Lanes::divide(pool_size, wanted);
+                let connections = lanes.workers * (lanes.reads + 1 + lanes.writes) + 1;
+                assert!(connections <= pool_size, "{pool_size} {wanted} {lanes:?}");
+                assert!(lanes.workers >= 1 && lanes.reads >= 1 && lanes.writes >= 1, "{lanes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_workers_have_two_batches_of_each_kind_in_flight() {
+        assert_eq!(Lanes::divide(12, 2), Lanes { workers: 2, reads: 2, writes: 2 });
+    }
+}

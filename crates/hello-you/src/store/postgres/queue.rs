@@ -1,0 +1,118 @@
+//! Requests that wait for a lane: bounded, taken together.
+//!
+//! A lane takes all that waits at once, so a batch is as large as what arrived while the lanes were busy, and nobody
+//! waits for a batch to fill.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+/// A bounded first-in, first-out queue from which several requests are taken at once.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    waiting: Mutex<VecDeque<T>>,
+    arrived: Notify,
+    capacity: usize,
+}
+
+/// The queue is full; the request comes back.
+#[derive(Debug)]
+pub(super) struct Full;
+
+impl<T> Queue<T> {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { waiting: Mutex::new(VecDeque::new()), arrived: Notify::new(), capacity }
+    }
+
+    /// Adds a request at the end.
+    pub(super) fn push(&self, request: T) -> Result<(), Full> {
+        {
+            let mut waiting = self.lock();
+            if waiting.len() >= self.capacity {
+                return Err(Full);
+            }
+            waiting.push_back(request);
+        }
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Waits until something is there and takes up to `most` requests from the front, as long as `joins` holds between
+    /// the first one and the next.
+    pub(super) async fn take(&self, most: usize, joins: impl Fn(&T, &T) -> bool) -> Vec<T> {
+        loop {
+            {
+                let mut waiting = self.lock();
+                if let Some(first) = waiting.front() {
+                    let count = waiting.iter().take(most).take_while(|next| joins(first, next)).count();
+                    let batch = waiting.drain(..count.max(1)).collect();
+                    if !waiting.is_empty() {
+                        self.arrived.notify_one();
+                    }
+                    return batch;
+                }
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    /// How many wait now.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<T>> {
+        // A panic elsewhere leaves a queue that is as good as before: every operation on it is complete by itself.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_arrived_together_is_taken_together_in_order() {
+        let queue = Queue::new(10);
+        for request in 1..=5 {
+            queue.push(request).unwrap();
+        }
+        assert_eq!(queue.take(3, |_, _| true).await, [1, 2, 3]);
+        assert_eq!(queue.take(3, |_, _| true).await, [4, 5]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_ends_where_the_next_request_does_not_join() {
+        let queue = Queue::new(10);
+        for request in [1, 3, 2, 5] {
+            queue.push(request).unwrap();
+        }
+        let same_parity = |a: &i32, b: &i32| a % 2 == b % 2;
+        assert_eq!(queue.take(10, same_parity).await, [1, 3]);
+        assert_eq!(queue.take(10, same_parity).await, [2]);
+        assert_eq!(queue.take(10, same_parity).await, [5]);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses() {
+        let queue = Queue::new(1);
+        queue.push('a').unwrap();
+        assert!(queue.push('b').is_err());
+        assert_eq!(queue.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_lane_that_waits_is_woken() {
+        let queue = Arc::new(Queue::new(1));
+        let lane = tokio::spawn({
+            let queue = Arc::clone(&queue);
+            async move { queue.take(1, |_, _| true).await }
+        });
+        tokio::task::yield_now().await;
+        queue.push('a').unwrap();
+        assert_eq!(lane.await.unwrap(), ['a']);
+    }
+}
