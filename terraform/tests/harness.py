@@ -101,7 +101,8 @@ class Workspace:
         )
         output = result.stdout + result.stderr
         if ok and result.returncode != 0:
-            raise SystemExit(f"terraform {' '.join(arguments)} in {self.root} failed:\n{output}")
+            error = output.find("\nError: ")
+            raise SystemExit(f"terraform {' '.join(arguments)} in {self.root} failed:\n{output[max(error, 0):]}")
         return output
 
     def plan(self, *arguments, variables=None):

@@ -65,7 +65,9 @@ def rotation(report, root, workspace):
     # Terraform opens an ephemeral resource at plan only if its arguments are known. The version's id is not, so the
     # read must wait: an opened one would have read the *old* password.
     read = f'{origin}.ephemeral.aws_secretsmanager_secret_version.database["this"]'
-    report.check(f"{root}: the read-back waits for the apply", f"{read}: Opening" not in plan.output, plan.output)
+    report.check(
+        f"{root}: the read-back waits for the apply", f"{read}: Configuration unknown, deferring" in plan.output and f"{read}: Opening" not in plan.output, plan.output,
+    )
     after = next(change for change in plan.json["resource_changes"] if change["address"] == version)
     report.check(f"{root}: since the version's id is unknown until then", after["change"]["after_unknown"].get("version_id") is True)
     report.check(f"{root}: while an ordinary plan reads it at once", f"{read}: Opening" in workspace.plan().output)
@@ -92,6 +94,9 @@ def rendered_policies(resources):
         # A bucket's or a group's ARN is a prefix of others: the longest go first.
         if isinstance(arn, str) and arn.startswith("arn:"):
             names.append((arn, f"<{address}>"))
+            # A secret's replica has its ARN with the region exchanged.
+            for replica in values.get("replica") or []:
+                names.append((arn.replace(f":{values['region']}:", f":{replica['region']}:"), f"<{address} in {replica['region']}>"))
     names.sort(key=lambda pair: -len(pair[0]))
 
     def named(value):

@@ -26,7 +26,10 @@ locals {
 
   database_version_id = local.secrets_here ? aws_secretsmanager_secret_version.database["this"].version_id : var.home_secrets.database_version_id
 
-  database_password = var.database_is_origin ? jsondecode(ephemeral.aws_secretsmanager_secret_version.database["this"].secret_string).password : null
+  # Text that is no JSON is taken whole (a provider that only records answers with such). JSON without the key cannot
+  # slip through: RDS refuses a password with quotation marks.
+  database_secret   = one([for secret in ephemeral.aws_secretsmanager_secret_version.database : secret.secret_string])
+  database_password = var.database_is_origin ? try(jsondecode(local.database_secret).password, local.database_secret) : null
 
   made_here = local.secrets_here ? toset(["this"]) : toset([])
 }
