@@ -41,18 +41,25 @@ ROOTS = {
 
 
 class Report:
-    """Prints a line for each check and keeps count."""
+    """Prints a line for each check and keeps count; a silent one only remembers what failed."""
 
-    def __init__(self):
+    def __init__(self, silent=False):
         self.passed = 0
         self.failed = 0
+        self.silent = silent
+        self.failures = []
 
     def check(self, what, right, detail=""):
         if right:
             self.passed += 1
-            print(f"ok    {what}", flush=True)
         else:
             self.failed += 1
+            self.failures.append(what)
+        if self.silent:
+            return bool(right)
+        if right:
+            print(f"ok    {what}", flush=True)
+        else:
             print(f"FAIL  {what}", flush=True)
             for line in str(detail).splitlines()[-40:]:
                 print(f"      {line}", flush=True)
@@ -77,14 +84,23 @@ def difference(found, expected):
 
 
 class Workspace:
-    """A copy of terraform/ in which one root is planned and applied, state included."""
+    """A copy of terraform/ in which one root is planned and applied, state included.
 
-    def __init__(self, root, variables=None):
+    `edits` are (file, text, other text): a copy that is wrong on purpose.
+    """
+
+    def __init__(self, root, variables=None, name=None, edits=()):
         self.root = root
-        self.base = SCRATCH / root
+        self.base = SCRATCH / (name or root)
         shutil.rmtree(self.base, ignore_errors=True)
         ignore = shutil.ignore_patterns(".terraform*", "*.tfstate*", "tests", "__pycache__")
         shutil.copytree(TERRAFORM, self.base / "terraform", ignore=ignore)
+        for file, text, other in edits:
+            path = self.base / "terraform" / file
+            before = path.read_text()
+            if text not in before:
+                raise SystemExit(f"{file} has no text {text!r} to change; bring terraform/tests/mutation_checks.py up to date.")
+            path.write_text(before.replace(text, other, 1))
         self.folder = self.base / "terraform" / root
         self.variables = {**COMMON_VARIABLES, **ROOTS.get(root, {}), **(variables or {})}
         self.state_file = self.folder / "terraform.tfstate"
@@ -186,15 +202,15 @@ def of_type(resources, wanted):
     return {address: values for address, (kind, values) in resources.items() if kind == wanted}
 
 
-def terraform_environment(scratch=SCRATCH):
-    """Offline, unattended, with dummy credentials, and with the provider recording instead of refusing to apply."""
+def terraform_environment(scratch=None):
+    """Offline and unattended. With a folder, the provider records an apply there instead of refusing it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TF_VAR_", "AWS_"))}
     environment.setdefault("TF_CLI_CONFIG_FILE", str(REPOSITORY / "target" / "provider" / "dev.tfrc"))
     environment.update({
         "CHECKPOINT_DISABLE": "1",
         "TF_IN_AUTOMATION": "1",
         "NO_COLOR": "1",
-        "HELLO_PROVIDER_APPLY": "record",
-        "HELLO_PROVIDER_RECORD": str(scratch / "record.jsonl"),
     })
+    if scratch:
+        environment.update({"HELLO_PROVIDER_APPLY": "record", "HELLO_PROVIDER_RECORD": str(scratch / "record.jsonl")})
     return environment

@@ -5,22 +5,25 @@
     terraform/tests/run.py plan state      only these parts
     terraform/tests/run.py --accept        also rewrites what is reviewed as text: expected policies, tables in READMEs
 
-Parts: format, validate, test, plan, state, failover, documents, lint.
+Parts: format, validate, test, plan, state, failover, mutation, documents, lint.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import documents_checks
 import failover_checks
 import lint_checks
+import mutation_checks
 import plan_checks
 import state_checks
 from harness import ROOTS, SCRATCH, TERRAFORM, Report, Workspace, state_resources, terraform_environment
 
-PARTS = ["format", "validate", "test", "plan", "state", "failover", "documents", "lint"]
+PARTS = ["format", "validate", "test", "plan", "state", "failover", "mutation", "documents", "lint"]
 DIRECTORIES = ["modules/region", "modules/global", "single-region", "multi-region", "bootstrap"]
 
 
@@ -44,9 +47,10 @@ def valid(report):
 
 
 def tested(report):
-    """`terraform test` in each directory; each run is a check of its own."""
-    for directory in DIRECTORIES:
-        result = terraform("test", "-no-color", folder=TERRAFORM / directory)
+    """`terraform test` in each directory, two at a time; each run is a check of its own."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        results = pool.map(lambda directory: terraform("test", "-no-color", folder=TERRAFORM / directory), DIRECTORIES)
+    for directory, result in zip(DIRECTORIES, results):
         runs = re.findall(r'run "(\w+)"\.\.\. (\w+)', result.stdout)
         for name, outcome in runs:
             report.check(f"test: {directory}: {name.replace('_', ' ')}", outcome == "pass", "" if outcome == "pass" else outcome)
@@ -88,6 +92,9 @@ def main(arguments):
     if unknown:
         raise SystemExit(f"There is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}.")
 
+    if not shutil.which("terraform"):
+        raise SystemExit("The proofs need Terraform 1.11 or newer on the PATH: https://developer.hashicorp.com/terraform/install")
+
     report = Report()
     SCRATCH.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -98,6 +105,8 @@ def main(arguments):
     if "test" in parts:
         tested(report)
     policies, settings = proved(report, parts, accept) if parts & {"plan", "state", "failover", "documents", "lint"} else ({}, set())
+    if "mutation" in parts:
+        mutation_checks.check(report)
     if "documents" in parts:
         documents_checks.check(report, settings, accept)
     if "lint" in parts:

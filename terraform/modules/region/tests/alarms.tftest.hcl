@@ -166,11 +166,6 @@ run "the_secrets_names_can_be_made_again_after_deletion" {
     condition     = { for name, secret in aws_secretsmanager_secret.this : name => secret.name_prefix } == { registry = "hello-you-staging-registry-", database = "hello-you-staging-database-", application = "hello-you-staging-application-", administrator = "hello-you-staging-administrator-" }
     error_message = "the secrets must be these four, by prefix"
   }
-
-  assert {
-    condition     = alltrue([for secret in aws_secretsmanager_secret.this : length(secret.replica) == 0])
-    error_message = "with one region there is nothing to replicate to"
-  }
 }
 
 run "the_secrets_are_replicated_with_the_other_regions_key" {
