@@ -89,7 +89,10 @@ POLICY_ATTRIBUTES = {
 def rendered_policies(resources):
     """Address -> policy with every made-up ARN replaced by the address of what it names."""
     names = []
-    for address, (_, values) in resources.items():
+    for address, (kind, values) in resources.items():
+        # These name somebody else's ARN in `arn`.
+        if kind in ("aws_cloudwatch_event_target", "aws_sns_topic_policy"):
+            continue
         arn = values.get("arn")
         # A bucket's or a group's ARN is a prefix of others: the longest go first.
         if isinstance(arn, str) and arn.startswith("arn:"):

@@ -15,19 +15,36 @@ resource "aws_sns_topic" "alarms" {
 
 data "aws_iam_policy_document" "alarms_topic" {
   statement {
-    sid       = "AlarmsAndEventsOfThisAccount"
+    sid       = "AlarmsOfThisAccount"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.alarms.arn]
 
     principals {
       type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
+      identifiers = ["cloudwatch.amazonaws.com"]
     }
 
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
       values   = [local.account]
+    }
+  }
+
+  # "You can't use Condition blocks in Amazon SNS topic policies for EventBridge."
+  # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions
+  dynamic "statement" {
+    for_each = local.bastion
+
+    content {
+      sid       = "EventsAboutTheBastion"
+      actions   = ["sns:Publish"]
+      resources = [aws_sns_topic.alarms.arn]
+
+      principals {
+        type        = "Service"
+        identifiers = ["events.amazonaws.com"]
+      }
     }
   }
 }

@@ -51,7 +51,7 @@ data "aws_iam_policy_document" "key" {
   }
 
   statement {
-    # Publishing to an encrypted topic: alarms, and the events about the bastion.
+    # Publishing to an encrypted topic.
     # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
     sid       = "AlarmsPublishEncrypted"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
@@ -59,13 +59,29 @@ data "aws_iam_policy_document" "key" {
 
     principals {
       type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
+      identifiers = ["cloudwatch.amazonaws.com"]
     }
 
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
       values   = [local.account]
+    }
+  }
+
+  # EventBridge, as for the topic itself (alarms.tf), without a condition.
+  dynamic "statement" {
+    for_each = local.bastion
+
+    content {
+      sid       = "BastionEventsPublishEncrypted"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
+      resources = ["*"]
+
+      principals {
+        type        = "Service"
+        identifiers = ["events.amazonaws.com"]
+      }
     }
   }
 }
