@@ -182,7 +182,7 @@ def policies(report, root, resources, accept):
         f"{root}: services act for this account only, where they say whom they act for",
         [
             address for address, statements in trusts.items() for statement in statements
-            if "Service" in statement["Principal"] and statement["Principal"]["Service"] != "ec2.amazonaws.com"
+            if "Service" in statement["Principal"] and statement["Sid"] not in ("Ec2Instances", "EcsBeforeTheTaskRuns")
             and statement.get("Condition", {}).get("StringEquals", {}).get("aws:SourceAccount") != account(resources)
         ],
     )

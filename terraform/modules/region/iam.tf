@@ -5,27 +5,16 @@
 # Execution role: what ECS does before the container runs (pull, secrets, log stream)
 # ---------------------------------------------------------------------------------------------------------------------
 
-data "aws_iam_policy_document" "tasks_trust" {
+data "aws_iam_policy_document" "execution_trust" {
   statement {
-    sid     = "EcsTasksOfThisAccount"
+    # AWS documents source conditions for task roles only, and none for this one.
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
+    sid     = "EcsBeforeTheTaskRuns"
     actions = ["sts:AssumeRole"]
 
     principals {
       type        = "Service"
       identifiers = ["ecs-tasks.amazonaws.com"]
-    }
-
-    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cross-service-confused-deputy-prevention.html
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-
-    condition {
-      test     = "ArnLike"
-      variable = "aws:SourceArn"
-      values   = ["arn:${local.partition}:ecs:${var.region}:${local.account}:*"]
     }
   }
 }
@@ -33,7 +22,7 @@ data "aws_iam_policy_document" "tasks_trust" {
 resource "aws_iam_role" "execution" {
   name               = "${local.role_prefix}-execution"
   description        = "ECS, before the container runs: pull the image, read the secrets, write the logs"
-  assume_role_policy = data.aws_iam_policy_document.tasks_trust.json
+  assume_role_policy = data.aws_iam_policy_document.execution_trust.json
 
   tags = { Name = "${local.role_prefix}-execution" }
 }
@@ -74,6 +63,31 @@ resource "aws_iam_role_policy" "execution" {
 # ---------------------------------------------------------------------------------------------------------------------
 # Task role: the program calls no AWS service, so this role may do nothing
 # ---------------------------------------------------------------------------------------------------------------------
+
+data "aws_iam_policy_document" "tasks_trust" {
+  statement {
+    sid     = "EcsTasksOfThisAccount"
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ecs-tasks.amazonaws.com"]
+    }
+
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:ecs:${var.region}:${local.account}:*"]
+    }
+  }
+}
 
 resource "aws_iam_role" "task" {
   name               = "${local.role_prefix}-task"
