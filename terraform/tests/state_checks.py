@@ -21,6 +21,7 @@ def check(report, root, workspace, accept=False):
     report.check(f"{root}: and says so", "No changes." in plan.output, plan.output)
 
     secrets_are_absent(report, root, state, resources)
+    record_is_clean(report, root, workspace)
     policies(report, root, resources, accept)
     alarms(report, root, resources)
     containers(report, root, resources)
@@ -43,6 +44,11 @@ def secrets_are_absent(report, root, state, resources):
             if name in ("password", "password_wo", "secret_string", "secret_string_wo", "secret_binary") and value
         ],
     )
+
+
+def record_is_clean(report, root, workspace):
+    record = workspace.base / "record.jsonl"
+    report.check(f"{root}: the planted token is not in the provider's record either", record.exists() and PLANTED_TOKEN not in record.read_text())
 
 
 def rotation(report, root, workspace):

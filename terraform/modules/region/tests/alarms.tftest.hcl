@@ -158,25 +158,3 @@ run "mail_goes_to_whom_it_should" {
     error_message = "the address must be subscribed"
   }
 }
-
-run "the_secrets_names_can_be_made_again_after_deletion" {
-  command = plan
-
-  assert {
-    condition     = { for name, secret in aws_secretsmanager_secret.this : name => secret.name_prefix } == { registry = "hello-you-staging-registry-", database = "hello-you-staging-database-", application = "hello-you-staging-application-", administrator = "hello-you-staging-administrator-" }
-    error_message = "the secrets must be these four, by prefix"
-  }
-}
-
-run "the_secrets_are_replicated_with_the_other_regions_key" {
-  command = plan
-
-  variables {
-    secret_replica = { region = "eu-central-1", kms_key_id = "arn:aws:kms:eu-central-1:123456789012:key/1" }
-  }
-
-  assert {
-    condition     = alltrue([for secret in aws_secretsmanager_secret.this : [for replica in secret.replica : "${replica.region} ${replica.kms_key_id}"] == ["eu-central-1 arn:aws:kms:eu-central-1:123456789012:key/1"]])
-    error_message = "each secret must be in the other region, with that region's key"
-  }
-}
