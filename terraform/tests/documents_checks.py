@@ -17,6 +17,7 @@ def check(report, environment_names, accept=False):
     configuration(report, environment_names)
     links(report)
     pictures(report)
+    workflows(report)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -137,3 +138,28 @@ def pictures(report):
         )
         targets = re.findall(r'click \w+ "([^"]+)"', text)
         report.none(f"documents: every box of docs/{name}.md leads to a file", [target for target in targets if not (page.parent / target).exists()] or ([] if targets else ["no box does"]))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Delivery
+# ----------------------------------------------------------------------------------------------------------------------
+
+def workflows(report):
+    """Who may do what in the workflows that deliver: pinned actions, no rights by default, roles by environment alone."""
+    for name in ("image", "terraform-plan", "terraform-apply", "drift"):
+        text = (REPOSITORY / ".github" / "workflows" / f"{name}.yml").read_text()
+        report.none(
+            f"delivery: {name}.yml pins every action by its commit",
+            [use for use in re.findall(r"uses: (\S+)", text) if not use.startswith("./") and not re.search(r"@[0-9a-f]{40}$", use)],
+        )
+        report.check(f"delivery: {name}.yml has no rights that a job does not ask for", "\npermissions: {}\n" in text)
+        report.check(f"delivery: {name}.yml never runs a fork's code with the repository's rights", "pull_request_target" not in text)
+        jobs = re.split(r"^  (?=\w+:$)", text.split("\njobs:\n", 1)[1], flags=re.M)
+        report.none(
+            f"delivery: in {name}.yml only jobs of a protected environment get a role",
+            [job.split(":")[0] for job in jobs if "id-token: write" in job and not re.search(r"^    environment: (plan|apply)$", job, re.M)],
+        )
+    plan = (REPOSITORY / ".github" / "workflows" / "terraform-plan.yml").read_text()
+    report.check(
+        "delivery: a plan with secrets runs for branches of this repository alone", "github.event.pull_request.head.repo.full_name == github.repository" in plan,
+    )
