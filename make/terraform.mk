@@ -8,3 +8,4 @@ terraform-test: provider ## Prove the Terraform configuration offline
 .PHONY: diagrams
 diagrams: ## Render the Mermaid pictures of docs/ to SVG (needs npm and Chromium)
 	scripts/render_diagrams.sh
+TEST_TARGETS += terraform-test

@@ -5,5 +5,9 @@
     reason = "an error is the test's failure, also in the functions that tests share"
 )]
 
+mod consistency;
+mod fencing;
+mod migrations;
 mod postgres_faults;
 mod support;
+mod tls;
