@@ -5,5 +5,8 @@
     reason = "an error is the test's failure, also in the functions that tests share"
 )]
 
+mod api;
 mod postgres_faults;
+mod process;
+mod protocol;
 mod support;
