@@ -2,12 +2,11 @@
 
 use std::net::TcpListener;
 
+use hello_testkit::{ChildProcess, PgServer};
 use hyper::StatusCode;
 
 use super::END_LIMIT;
-use crate::support::backend::Backend;
 use crate::support::service::{self, Service};
-use hello_testkit::PgServer;
 
 /// Starts what cannot run, and gives back the exit code and the lines on standard error.
 async fn failure(variables: &[(&str, &str)]) -> (Option<i32>, Vec<String>) {
@@ -76,11 +75,15 @@ async fn a_directory_that_is_not_there_is_one_clear_line() {
 }
 
 #[tokio::test]
-async fn two_processes_share_one_sqlite_file() {
+async fn processes_that_start_together_share_one_sqlite_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("users.db");
-    // Started together, so that both find no file.
-    let (first, second) = tokio::join!(Service::on_sqlite(&file), Service::on_sqlite(&file));
+    // Started together, so that each finds no file.
+    let start = || Service::on_sqlite(&file);
+    let (first, second, third, fourth) = tokio::join!(start(), start(), start(), start());
+    for other in [third, fourth] {
+        assert_eq!(other.process.terminate(END_LIMIT).await, 0);
+    }
     assert_eq!(first.put("Ana", "1990-12-31").await.status, StatusCode::CREATED);
     assert_eq!(second.put("Ana", "1990-12-31").await.status, StatusCode::NO_CONTENT);
     assert_eq!(second.put("Ben", "1990-12-31").await.status, StatusCode::CREATED);
@@ -132,7 +135,7 @@ async fn secrets_are_neither_in_the_process_list_nor_in_the_logs() {
 #[tokio::test]
 async fn a_start_in_an_empty_environment_serves_from_a_file_in_the_working_directory() {
     let directory = tempfile::tempdir().unwrap();
-    let process = hello_testkit::ChildProcess::builder(env!("CARGO_BIN_EXE_hello-you"))
+    let process = ChildProcess::builder(env!("CARGO_BIN_EXE_hello-you"))
         .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json"])
         .env_clear()
         .current_dir(directory.path())
@@ -155,10 +158,7 @@ async fn the_private_listener_can_be_switched_off() {
 }
 
 #[tokio::test]
-async fn a_flood_of_starts_and_ends_leaves_a_sound_file() {
-    let running = Backend::Sqlite.start().await;
-    running.put("Ana", "1990-12-31").await;
-    drop(running);
+async fn a_file_outlives_starts_and_kills() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("users.db");
     for round in 0..5 {
