@@ -141,8 +141,21 @@ pub struct HttpUrl {
 pub struct ConfigError(String);
 
 impl ConfigError {
+    /// Control characters, which a path can hold, are escaped: they could break the line or disturb a terminal.
     fn new(line: impl Into<String>) -> Self {
-        Self(line.into())
+        let line = line.into();
+        if !line.contains(char::is_control) {
+            return Self(line);
+        }
+        let mut escaped = String::with_capacity(line.len());
+        for character in line.chars() {
+            if character.is_control() {
+                escaped.extend(character.escape_default());
+            } else {
+                escaped.push(character);
+            }
+        }
+        Self(escaped)
     }
 
     /// A value that cannot be read.

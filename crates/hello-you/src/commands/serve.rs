@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -67,7 +67,7 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
         "listening; open http://{address}"
     );
 
-    let deadline = {
+    let drained = {
         let accept = workers.accept(listener, Audience::Public);
         let accept_private = async {
             match private_listener {
@@ -77,36 +77,51 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
         };
         tokio::select! {
             () = async { tokio::join!(accept, accept_private); } => anyhow::bail!("the listeners ended"),
-            deadline = drain(&mut signals, &config.shutdown_grace, &config.drain_delay, &draining) => deadline,
+            drained = drain(&mut signals, config.shutdown_grace, config.drain_delay, &draining) => drained,
         }
     };
     // From here on nothing new is accepted; requests in progress finish.
+    let ended = async {
+        match drained {
+            Drained::InTime { deadline } => workers.end(deadline).await,
+            Drained::Interrupted => std::future::pending().await,
+        }
+    };
+    let second_signal = async {
+        if drained != Drained::Interrupted {
+            signals.any().await;
+        }
+    };
     tokio::select! {
-        () = workers.end(deadline) => tracing::info!("ended in order"),
-        () = signals.any() => tracing::warn!("a second signal: ended at once"),
+        () = ended => tracing::info!("ended in order"),
+        () = second_signal => tracing::warn!("a second signal: ended at once"),
     }
     Ok(())
 }
 
+/// How the time ended in which the process was asked to end and still accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drained {
+    /// What runs may finish until then.
+    InTime { deadline: Instant },
+    /// Another signal came: nothing is waited for.
+    Interrupted,
+}
+
 /// Waits for a signal. After SIGTERM readiness is 503 at once, and the listeners still accept for a while, since load
-/// balancers learn late that they should send nothing more. Returns by when everything must have ended.
-async fn drain(
-    signals: &mut Signals,
-    grace: &std::time::Duration,
-    delay: &std::time::Duration,
-    draining: &AtomicBool,
-) -> Instant {
+/// balancers learn late that they should send nothing more.
+async fn drain(signals: &mut Signals, grace: Duration, delay: Duration, draining: &AtomicBool) -> Drained {
     let asked = signals.first().await;
-    let deadline = Instant::now() + *grace;
+    let deadline = Instant::now() + grace;
     draining.store(true, Ordering::Relaxed);
     tracing::info!(signal = asked.name(), grace_s = grace.as_secs_f64(), "asked to end");
     if asked == Asked::Terminate {
         tokio::select! {
-            () = sleep(*delay) => {}
-            () = signals.any() => {}
+            () = sleep(delay) => {}
+            () = signals.any() => return Drained::Interrupted,
         }
     }
-    deadline
+    Drained::InTime { deadline }
 }
 
 /// The signals that end the process.

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::head_scan::HeadScan;
@@ -60,7 +59,8 @@ impl Activity {
 
     /// The answer is ready.
     pub(super) fn request_ended(&mut self) {
-        self.phase = Phase::Idle;
+        // The beginning of the next head may have come already, pipelined.
+        self.phase = if self.scan.is_within_head() { Phase::Head } else { Phase::Idle };
         self.since = Instant::now();
     }
 
@@ -92,16 +92,16 @@ impl Activity {
 }
 
 /// The connection.
-pub(super) struct GuardedIo {
-    stream: TcpStream,
+pub(super) struct GuardedIo<S> {
+    stream: S,
     activity: SharedActivity,
     read_timer: Pin<Box<Sleep>>,
     write_timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl GuardedIo {
+impl<S> GuardedIo<S> {
     /// Guards a connection.
-    pub(super) fn new(stream: TcpStream, activity: SharedActivity) -> Self {
+    pub(super) fn new(stream: S, activity: SharedActivity) -> Self {
         Self { stream, activity, read_timer: Box::pin(tokio::time::sleep(IDLE_TIMEOUT)), write_timer: None }
     }
 
@@ -138,7 +138,7 @@ impl GuardedIo {
     }
 }
 
-impl Read for GuardedIo {
+impl<S: AsyncRead + Unpin> Read for GuardedIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -164,7 +164,7 @@ impl Read for GuardedIo {
     }
 }
 
-impl Write for GuardedIo {
+impl<S: AsyncWrite + Unpin> Write for GuardedIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.limit_write(cx, written)
@@ -191,5 +191,148 @@ impl Write for GuardedIo {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
         self.limit_write(cx, written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http_body_util::Full;
+    use hyper::body::Bytes;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+    use tokio::task::{LocalSet, spawn_local};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    /// The pipe between client and service holds this much.
+    const PIPE_BYTES: usize = 256;
+
+    /// Runs a client against a connection that answers each request after a while; on a clock that only waiting moves.
+    fn with_connection<F: Future<Output = ()>>(think: Duration, client: impl FnOnce(DuplexStream) -> F) {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let (client_end, stream) = tokio::io::duplex(PIPE_BYTES);
+            spawn_local(async move {
+                let activity = Activity::new();
+                let io = GuardedIo::new(stream, Rc::clone(&activity));
+                let service = service_fn(|_| {
+                    activity.borrow_mut().request_began();
+                    let activity = &activity;
+                    async move {
+                        sleep(think).await;
+                        activity.borrow_mut().request_ended();
+                        Ok::<_, Infallible>(hyper::Response::new(Full::new(Bytes::from_static(b"x"))))
+                    }
+                });
+                let _ = http1::Builder::new().header_read_timeout(None).serve_connection(io, service).await;
+            });
+            client(client_end).await;
+        });
+    }
+
+    /// Reads an answer byte by byte, so that nothing of the next one is taken out of the pipe.
+    async fn read_answer(client: &mut DuplexStream) {
+        let mut text = Vec::new();
+        while !text.ends_with(b"\r\n\r\nx") {
+            text.push(client.read_u8().await.unwrap());
+        }
+    }
+
+    /// How many seconds pass until the service closes.
+    async fn seconds_until_closed(client: &mut DuplexStream) -> u64 {
+        let began = Instant::now();
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(String::from_utf8(rest).unwrap(), "");
+        began.elapsed().as_secs()
+    }
+
+    #[test]
+    fn an_idle_connection_lives_for_75_seconds_after_each_answer() {
+        with_connection(Duration::ZERO, async |mut client| {
+            for _ in 0..3 {
+                sleep(Duration::from_secs(70)).await;
+                client.write_all(GET).await.unwrap();
+                read_answer(&mut client).await;
+            }
+            assert_eq!(seconds_until_closed(&mut client).await, 75);
+        });
+    }
+
+    #[test]
+    fn a_connection_that_never_says_a_word_is_closed_after_75_seconds() {
+        with_connection(Duration::ZERO, async |mut client| {
+            assert_eq!(seconds_until_closed(&mut client).await, 75);
+        });
+    }
+
+    #[test]
+    fn a_head_must_be_complete_ten_seconds_after_its_first_byte() {
+        with_connection(Duration::ZERO, async |mut client| {
+            sleep(Duration::from_secs(70)).await;
+            client.write_all(&GET[..5]).await.unwrap();
+            assert_eq!(seconds_until_closed(&mut client).await, 10);
+        });
+    }
+
+    #[test]
+    fn further_bytes_of_a_head_win_no_time() {
+        with_connection(Duration::ZERO, async |mut client| {
+            let began = Instant::now();
+            let mut sent = 0;
+            for byte in GET {
+                if client.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+                sent += 1;
+                sleep(Duration::from_secs(1)).await;
+            }
+            assert!((10..=11).contains(&sent), "{sent}");
+            assert!(began.elapsed() <= Duration::from_secs(11));
+        });
+    }
+
+    #[test]
+    fn a_pipelined_head_has_ten_seconds_too() {
+        with_connection(Duration::from_secs(2), async |mut client| {
+            client.write_all(&[GET, &GET[..5]].concat()).await.unwrap();
+            read_answer(&mut client).await;
+            assert_eq!(seconds_until_closed(&mut client).await, 10);
+        });
+    }
+
+    #[test]
+    fn the_time_an_answer_takes_counts_for_nothing() {
+        with_connection(Duration::from_secs(200), async |mut client| {
+            client.write_all(GET).await.unwrap();
+            read_answer(&mut client).await;
+            assert_eq!(seconds_until_closed(&mut client).await, 75);
+        });
+    }
+
+    #[test]
+    fn a_client_that_reads_nothing_is_given_up_after_ten_seconds() {
+        with_connection(Duration::ZERO, async |mut client| {
+            let began = Instant::now();
+            while client.write_all(GET).await.is_ok() {}
+            assert_eq!(began.elapsed().as_secs(), 10);
+        });
+    }
+
+    #[test]
+    fn a_client_that_reads_slowly_is_served() {
+        with_connection(Duration::ZERO, async |mut client| {
+            client.write_all(&GET.repeat(8)).await.unwrap();
+            for _ in 0..8 {
+                sleep(Duration::from_secs(8)).await;
+                read_answer(&mut client).await;
+            }
+        });
     }
 }

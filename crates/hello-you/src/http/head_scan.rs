@@ -54,6 +54,11 @@ impl Line {
         self.length = self.length.saturating_add(bytes.len());
     }
 
+    /// Whether the line is longer than what is kept of it.
+    fn is_cut(&self) -> bool {
+        self.length > self.start.len()
+    }
+
     /// The line without its end.
     fn text(&self) -> &[u8] {
         let text = &self.start[..self.length.min(self.start.len())];
@@ -100,6 +105,15 @@ impl HeadScan {
         matches!(self.state, State::Unknown)
     }
 
+    /// Whether the bytes so far end within a head.
+    pub(super) fn is_within_head(&self) -> bool {
+        match self.state {
+            State::RequestLine => self.line.length > 0,
+            State::Headers => true,
+            State::Body(_) | State::Unknown => false,
+        }
+    }
+
     fn end_of_line(&mut self) {
         let is_empty = self.line.text().is_empty();
         match (&self.state, is_empty) {
@@ -118,8 +132,9 @@ impl HeadScan {
         let (name, value) = (&text[..colon], &text[colon + 1..]);
         if name.eq_ignore_ascii_case(b"content-length") {
             self.lengths = self.lengths.saturating_add(1);
-            // hyper refuses what is not a number; a list of equal lengths is two lengths.
-            if value.contains(&b',') {
+            // hyper refuses what is not a number; a list of equal lengths is two lengths. A line so long that its number
+            // is out of our sight could make hyper see a body where we see heads.
+            if value.contains(&b',') || self.line.is_cut() {
                 self.lengths = self.lengths.saturating_add(1);
             }
             self.content_length =
@@ -174,6 +189,30 @@ mod tests {
             "Transfer-Encoding: chunked\r\nContent-Length: 5",
         ] {
             assert!(scan(&format!("PUT / HTTP/1.1\r\n{headers}\r\n\r\n")).is_ambiguous(), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_too_far_to_the_right_to_be_read_is_ambiguous() {
+        for (padding, ambiguous) in [(30, false), (40, true), (400, true)] {
+            let text = format!("PUT / HTTP/1.1\r\nContent-Length:{}5\r\n\r\n", " ".repeat(padding));
+            assert_eq!(scan(&text).is_ambiguous(), ambiguous, "{padding}");
+        }
+    }
+
+    #[test]
+    fn it_is_known_whether_a_head_has_begun() {
+        let put = "PUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\n";
+        for (text, within) in [
+            (String::new(), false),
+            ("\r\n".to_owned(), false),
+            ("G".to_owned(), true),
+            ("GET / HTTP/1.1\r\n".to_owned(), true),
+            (put.to_owned(), false),
+            (format!("{put}ab"), false),
+            (format!("{put}abGET"), true),
+        ] {
+            assert_eq!(scan(&text).is_within_head(), within, "{text:?}");
         }
     }
 

@@ -5,9 +5,12 @@
     reason = "an error is the test's failure, also in the functions that tests share"
 )]
 
+mod api;
 mod consistency;
 mod fencing;
 mod migrations;
 mod postgres_faults;
+mod process;
+mod protocol;
 mod support;
 mod tls;

@@ -1,4 +1,6 @@
 //! What the tests of the running program share.
 
+pub(crate) mod backend;
 pub(crate) mod http;
+pub(crate) mod raw;
 pub(crate) mod service;

@@ -10,11 +10,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::store::StoreError;
 
 /// For how long a connection waits for another process that has locked the file.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a waiting connection looks again. SQLite's own timeout soon looks only ten times a second, and then hardly
 /// ever meets the short gap between two commits of a busy neighbour.
-const LOCK_POLL: Duration = Duration::from_millis(1);
+pub(super) const LOCK_POLL: Duration = Duration::from_millis(1);
 
 /// Opens an existing file to read and write.
 pub(super) fn open_read_write(path: &Path) -> rusqlite::Result<Connection> {

@@ -6,12 +6,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::connection::{is_disk_full, open_read_write};
+use super::connection::{LOCK_PATIENCE, LOCK_POLL, is_disk_full, open_read_write};
 use super::schema::{self, Owner};
 use crate::store::migrations::MigrationError;
 
@@ -114,6 +115,18 @@ impl From<io::Error> for OpenProblem {
 
 /// Opens the file for writing, in WAL mode and with the current schema.
 pub(super) fn open(path: &Path, migrate: bool) -> Result<Connection, OpenProblem> {
+    let began = Instant::now();
+    loop {
+        match try_open(path, migrate) {
+            // SQLite does not wait where waiting could be a deadlock, as when two processes that start together both
+            // switch a new file to WAL. Beginning again is safe, and then the other one has done it.
+            Err(OpenProblem::Locked) if began.elapsed() < LOCK_PATIENCE => std::thread::sleep(LOCK_POLL),
+            result => return result,
+        }
+    }
+}
+
+fn try_open(path: &Path, migrate: bool) -> Result<Connection, OpenProblem> {
     let file = find_or_create(path, migrate)?;
     let looked_over = file.len() > 0 && look_over(path)?;
 

@@ -1,10 +1,11 @@
 //! The real program, on ports of its own.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use hello_testkit::{ChildProcess, Poll, wait_until};
+use hello_testkit::{ChildProcess, ChildProcessBuilder, Poll, wait_until};
 use hyper::Method;
 
 use super::http::{self, Reply};
@@ -14,6 +15,26 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The administrators' token of every service that tests start.
 pub(crate) const ADMIN_TOKEN: &str = "token-of-the-administrators";
+
+/// The program with the settings that all tests share, and these.
+pub(crate) fn builder(variables: &[(&str, &str)]) -> ChildProcessBuilder {
+    ChildProcess::builder(env!("CARGO_BIN_EXE_hello-you")).env_clear().envs(settings(variables))
+}
+
+/// Those settings; an empty value of `ADMIN_TOKEN` leaves it out.
+pub(crate) fn settings(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let shared = [
+        ("HELLO_LISTEN", "127.0.0.1:0"),
+        ("HELLO_ADMIN_LISTEN", "127.0.0.1:0"),
+        ("HELLO_LOG_FORMAT", "json"),
+        ("ADMIN_TOKEN", ADMIN_TOKEN),
+        ("APP_SECRET_KEY", "key that all instances of the tests share"),
+    ];
+    let all = shared.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let mut all: BTreeMap<_, _> = all.collect();
+    all.retain(|name, value| name != "ADMIN_TOKEN" || !value.is_empty());
+    all
+}
 
 /// A running service; ended when dropped.
 pub(crate) struct Service {
@@ -25,17 +46,11 @@ pub(crate) struct Service {
 impl Service {
     /// Starts the program with these variables and waits until it listens.
     pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
-        let process = ChildProcess::builder(env!("CARGO_BIN_EXE_hello-you"))
-            .env_clear()
-            .envs([
-                ("HELLO_LISTEN", "127.0.0.1:0"),
-                ("HELLO_ADMIN_LISTEN", "127.0.0.1:0"),
-                ("HELLO_LOG_FORMAT", "json"),
-                ("ADMIN_TOKEN", ADMIN_TOKEN),
-                ("APP_SECRET_KEY", "key that all instances of the tests share"),
-            ])
-            .envs(variables.iter().copied())
-            .start();
+        Self::listening(builder(variables).start()).await
+    }
+
+    /// Waits until a program that was started listens.
+    pub(crate) async fn listening(process: ChildProcess) -> Self {
         let line = process.wait_for_line(START_LIMIT, |line| line.contains("\"listening;")).await;
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         let address = |field: &str| line[field].as_str().unwrap().parse().unwrap();
