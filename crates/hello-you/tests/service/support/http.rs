@@ -82,3 +82,8 @@ pub(crate) async fn send(
     let sent = try_send(address, method.clone(), path, headers, body).await;
     sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
 }
+
+/// Each byte of a name as an escape, also those that need none.
+pub(crate) fn percent_encode(name: &str) -> String {
+    name.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
