@@ -71,7 +71,8 @@ async fn a_smuggled_request_in_a_body_is_a_body() {
 async fn a_chunked_body_is_taken_and_limited() {
     let service = Backend::Sqlite.start().await;
     let chunked = |body: &str| put("Transfer-Encoding: chunked\r\n", body);
-    let pieces: String = BODY.chars().map(|c| format!("1;x=y\r\n{c}\r\n")).collect();
+    let pieces: Vec<String> = BODY.chars().map(|character| format!("1;x=y\r\n{character}\r\n")).collect();
+    let pieces = pieces.concat();
     let over = format!("1001\r\n{}\r\n0\r\n\r\n", " ".repeat(0x1001));
     for (body, status, kind) in [
         (format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len()), 201, ""),
@@ -167,7 +168,7 @@ async fn connection_close_is_honoured() {
 async fn heads_beyond_the_limits_are_refused() {
     let service = Backend::Sqlite.start().await;
     let with = |headers: &str| format!("GET /health HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
-    let lines = |count: usize| (0..count).map(|number| format!("X-{number}: y\r\n")).collect::<String>();
+    let lines = |count: usize| "X: y\r\n".repeat(count);
     for (request, status) in [
         (with(&format!("X: {}\r\n", "y".repeat(12_000))), 200),
         (with(&format!("X: {}\r\n", "y".repeat(17_000))), 431),

@@ -73,8 +73,7 @@ async fn pages_list_all_users_in_the_order_of_their_bytes(backend: Backend) {
         ("Ébo", "2000-01-01"),
     ]);
     for (name, date) in users.iter().rev() {
-        let encoded: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
-        service.put(&encoded, date).await;
+        service.put(&http::percent_encoded(name), date).await;
     }
     let all = service.administer(Method::GET, "/users").await;
     let expected: Vec<_> =

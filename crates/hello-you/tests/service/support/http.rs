@@ -1,5 +1,6 @@
 //! A client for tests: one connection per request, nothing hidden.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -81,4 +82,12 @@ pub(crate) async fn send(
 ) -> Reply {
     let sent = try_send(address, method.clone(), path, headers, body).await;
     sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+}
+
+/// Each byte as an escape, for a path.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        let _ = write!(encoded, "%{byte:02X}");
+        encoded
+    })
 }
