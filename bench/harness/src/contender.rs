@@ -37,11 +37,15 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// This repository.
+    /// The repository that the current directory is in, else the one that the harness was built from.
     pub(crate) fn new(options: &Options) -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let repository =
-            manifest.ancestors().nth(2).context("the harness is two levels below the repository")?;
+        let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+        let current = std::env::current_dir().context("find the current directory")?;
+        let repository = current
+            .ancestors()
+            .find(|directory| directory.join("bench/harness/Cargo.toml").is_file())
+            .or(built_from)
+            .context("the harness is two levels below the repository")?;
         Ok(Self { repository: repository.to_owned(), hello_you: options.hello_you.clone() })
     }
 

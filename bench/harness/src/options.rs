@@ -22,7 +22,7 @@ pub(crate) struct Options {
     pub(crate) cases: Vec<Case>,
 
     /// How long each case is measured in each round, in seconds
-    #[arg(long, env = "BENCH_SECONDS", default_value = "4", value_parser = seconds)]
+    #[arg(long, env = "BENCH_SECONDS", default_value = "3", value_parser = seconds)]
     pub(crate) seconds: Duration,
 
     /// How long each case runs before it is measured, in seconds
@@ -65,10 +65,10 @@ impl Options {
         all.iter().copied().filter(|one| self.only.is_empty() || self.only.contains(one)).collect()
     }
 
-    /// Whether this is a run of everything.
+    /// Whether this is a run of everything, with as many users as the published figures are for.
     pub(crate) fn is_complete(&self) -> bool {
-        self.only.is_empty()
-            && ALL_CASES.split(',').all(|case| self.cases.iter().any(|c| c.to_string() == case))
+        let has = |case: &str| self.cases.iter().any(|one| one.to_string() == case);
+        self.only.is_empty() && self.users >= 1_000_000 && ALL_CASES.split(',').all(has)
     }
 }
 
@@ -96,5 +96,6 @@ mod tests {
         assert!(Options::parse_from(["bench"]).is_complete());
         assert!(!Options::parse_from(["bench", "--only", "go"]).is_complete());
         assert!(!Options::parse_from(["bench", "--cases", "read:1"]).is_complete());
+        assert!(!Options::parse_from(["bench", "--users", "1000"]).is_complete());
     }
 }

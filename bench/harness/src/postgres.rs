@@ -1,6 +1,7 @@
 //! The PostgreSQL server of the run: made for it, on a free loopback port, gone afterwards.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -97,10 +98,15 @@ impl Postgres {
         for (name, value) in SETTINGS {
             command.arg("-c").arg(format!("{name}={value}"));
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let log_path = directory.path().join("log");
+        let log = File::create(&log_path).context("make PostgreSQL's log")?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let running = Running::start(&mut command, Signal::INT, Duration::from_secs(20))?;
         let mut postgres = Self { running, port, bin, _directory: directory };
-        postgres.wait_until_ready()?;
+        postgres.wait_until_ready().with_context(|| {
+            let log = std::fs::read_to_string(&log_path).unwrap_or_default();
+            format!("start PostgreSQL, which says: {}", log.trim())
+        })?;
         Ok(postgres)
     }
 

@@ -24,6 +24,9 @@ pub(crate) fn write(options: &Options, site: &Site, postgres_version: &str, resu
     }
     process_table(&mut text, site, results);
     ratio_table(&mut text, site, results);
+    for failure in &results.failures {
+        let _ = writeln!(text, "\nFailed: {failure}");
+    }
     println!("{text}");
 
     let directory = site.results();
@@ -189,76 +192,86 @@ fn process_table(text: &mut String, site: &Site, results: &Results) {
 struct Goal {
     what: &'static str,
     figure: Option<f64>,
+    /// The most that other programs took of the machine in a measurement that the figure comes from.
+    others: Option<f64>,
     unit: &'static str,
     at_least: bool,
     bound: f64,
 }
 
-/// The median over the rounds of what `get` gives for the service, divided by the best of `others` in the same round.
+/// A ratio of two contenders, and the most that others took of the machine in a measurement behind it.
+#[derive(Clone, Copy, Debug)]
+struct Ratio {
+    value: f64,
+    others: f64,
+}
+
+/// The median of the ratios of the rounds.
+fn median_ratio(rounds: &[Ratio]) -> Option<Ratio> {
+    let value = median(rounds.iter().map(|round| round.value).collect())?;
+    Some(Ratio { value, others: rounds.iter().map(|round| round.others).fold(0.0, f64::max) })
+}
+
+/// What `get` gives for the service, divided by the best of `others` in the same round. Without void cases.
 fn ratio(
     results: &Results,
     case: Case,
     others: fn(Contender) -> bool,
     get: fn(&Measurement) -> f64,
-    best: fn(f64, f64) -> f64,
-) -> Option<f64> {
-    let in_round = |one: &&Measurement, round: u32| one.case == case && one.round == round && one.errors == 0;
-    median(
-        of(results, Contender::HelloYou, case)
-            .filter(|ours| ours.errors == 0)
-            .filter_map(|ours| {
-                let theirs = results
-                    .measurements
-                    .iter()
-                    .filter(|one| in_round(one, ours.round) && others(one.contender));
-                Some(get(ours) / theirs.map(get).reduce(best)?)
-            })
-            .collect(),
-    )
+    better: fn(f64, f64) -> bool,
+) -> Option<Ratio> {
+    let rounds: Vec<_> = of(results, Contender::HelloYou, case)
+        .filter(|ours| ours.errors == 0)
+        .filter_map(|ours| {
+            let best = results
+                .measurements
+                .iter()
+                .filter(|one| one.case == case && one.round == ours.round && one.errors == 0)
+                .filter(|one| others(one.contender))
+                .reduce(|best, one| if better(get(one), get(best)) { one } else { best })?;
+            Some(Ratio { value: get(ours) / get(best), others: ours.others.max(best.others) })
+        })
+        .collect();
+    median_ratio(&rounds)
+}
+
+fn ratio_to_pgbench(results: &Results, case: Case) -> Option<Ratio> {
+    let rounds: Vec<_> = of(results, Contender::HelloYou, case)
+        .filter(|ours| ours.errors == 0)
+        .filter_map(|ours| {
+            let (_, theirs) = results.pgbench.iter().find(|(round, _)| *round == ours.round)?;
+            Some(Ratio { value: ours.rate / theirs, others: ours.others })
+        })
+        .collect();
+    median_ratio(&rounds)
 }
 
 fn goals(site: &Site, results: &Results) -> Vec<Goal> {
     let case = |kind, connections| Case { kind, connections };
-    let rate = |case, others| ratio(results, case, others, |one| one.rate, f64::max);
-    let p50 = |case, others| ratio(results, case, others, |one| one.p50.as_secs_f64(), f64::min);
+    let rate = |case, others| ratio(results, case, others, |one| one.rate, |a, b| a > b);
+    let p50 =
+        |kind| ratio(results, case(kind, 1), Contender::is_peer, |one| one.p50.as_secs_f64(), |a, b| a < b);
     let reads = case(Kind::Read, 256);
-    let of_pgbench = median(
-        of(results, Contender::HelloYou, reads)
-            .filter(|ours| ours.errors == 0)
-            .filter_map(|ours| {
-                let (_, theirs) = results.pgbench.iter().find(|(round, _)| *round == ours.round)?;
-                Some(ours.rate / theirs)
-            })
-            .collect(),
-    );
-    let at_least = |what, figure, bound| Goal { what, figure, unit: "x", at_least: true, bound };
-    let at_most = |what, figure, unit, bound| Goal { what, figure, unit, at_least: false, bound };
+    let writes = case(Kind::Write, 256);
+    let of_ratio = |what, ratio: Option<Ratio>, at_least, bound| Goal {
+        what,
+        figure: ratio.map(|ratio| ratio.value),
+        others: ratio.map(|ratio| ratio.others),
+        unit: "x",
+        at_least,
+        bound,
+    };
+    let at_most =
+        |what, figure, unit, bound| Goal { what, figure, others: None, unit, at_least: false, bound };
+    let (nodb, flask) = (|one| one == Contender::Nodb, |one| one == Contender::Flask);
     vec![
-        at_least(
-            "reads, 256 connections, of the framework with no database",
-            rate(reads, |one| one == Contender::Nodb),
-            0.65,
-        ),
-        at_least("reads, 256 connections, of pgbench -S", of_pgbench, 1.7),
-        at_least("reads, 256 connections, of the best peer", rate(reads, Contender::is_peer), 1.4),
-        at_least("reads, 256 connections, of Flask", rate(reads, |one| one == Contender::Flask), 30.0),
-        at_least(
-            "writes, 256 connections, of the best peer",
-            rate(case(Kind::Write, 256), Contender::is_peer),
-            2.0,
-        ),
-        at_most(
-            "p50 of reads, 1 connection, of the best peer",
-            p50(case(Kind::Read, 1), Contender::is_peer),
-            "x",
-            1.1,
-        ),
-        at_most(
-            "p50 of writes, 1 connection, of the best peer",
-            p50(case(Kind::Write, 1), Contender::is_peer),
-            "x",
-            1.1,
-        ),
+        of_ratio("reads, 256 connections, of the framework with no database", rate(reads, nodb), true, 0.65),
+        of_ratio("reads, 256 connections, of pgbench -S", ratio_to_pgbench(results, reads), true, 1.7),
+        of_ratio("reads, 256 connections, of the best peer", rate(reads, Contender::is_peer), true, 1.4),
+        of_ratio("reads, 256 connections, of Flask", rate(reads, flask), true, 30.0),
+        of_ratio("writes, 256 connections, of the best peer", rate(writes, Contender::is_peer), true, 2.0),
+        of_ratio("p50 of reads, 1 connection, of the best peer", p50(Kind::Read), false, 1.1),
+        of_ratio("p50 of writes, 1 connection, of the best peer", p50(Kind::Write), false, 1.1),
         at_most("peak resident memory under load", peak_memory(Contender::HelloYou, results), " MB", 20.0),
         at_most("start to first greeting", start_time(Contender::HelloYou, results), " ms", 50.0),
         at_most("binary", binary_size(Contender::HelloYou, site), " MB", 10.0),
@@ -269,13 +282,18 @@ fn ratio_table(text: &mut String, site: &Site, results: &Results) {
     if !contenders(results).any(|one| one == Contender::HelloYou) {
         return;
     }
-    text.push_str("### hello-you against what it is to reach\n\n| figure | measured | to reach | reached |\n|---|--:|--:|---|\n");
-    for Goal { what, figure, unit, at_least, bound } in goals(site, results) {
+    text.push_str(
+        "### hello-you against what it is to reach\n\n\
+         | figure | measured | to reach | reached | highest other load |\n|---|--:|--:|---|--:|\n",
+    );
+    for Goal { what, figure, others, unit, at_least, bound } in goals(site, results) {
         let Some(figure) = figure else { continue };
         let reached = if at_least { figure >= bound } else { figure <= bound };
         let sign = if at_least { "at least" } else { "at most" };
         let verdict = if reached { "yes" } else { "no" };
-        let _ = writeln!(text, "| {what} | {figure:.2}{unit} | {sign} {bound}{unit} | {verdict} |");
+        let others = others.map_or_else(|| "-".to_owned(), |others| format!("{:.0} %", others * 100.0));
+        let _ =
+            writeln!(text, "| {what} | {figure:.2}{unit} | {sign} {bound}{unit} | {verdict} | {others} |");
     }
 }
 
@@ -316,8 +334,10 @@ fn as_json(options: &Options, site: &Site, machine: &Machine, results: &Results)
             "proportional_bytes": turn.memory.proportional,
             "processes": turn.memory.processes,
         })).collect::<Vec<_>>(),
+        "failures": results.failures,
         "goals": goals(site, results).iter().filter_map(|goal| Some(json!({
             "what": goal.what, "measured": goal.figure?, "bound": goal.bound, "at_least": goal.at_least,
+            "highest_other_load": goal.others,
         }))).collect::<Vec<_>>(),
     })
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 
 use crate::case::Case;
@@ -59,6 +59,8 @@ pub(crate) struct Results {
     pub(crate) turns: Vec<Turn>,
     /// pgbench's selects per second, by round.
     pub(crate) pgbench: Vec<(u32, f64)>,
+    /// Turns that ended with an error, and why.
+    pub(crate) failures: Vec<String>,
     /// How many measurements were made again because other programs kept the machine busy.
     pub(crate) repeats: u32,
     /// How long that took.
@@ -85,13 +87,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut results = Results::default();
     for round in 1..=options.rounds {
         for contender in &contenders {
-            let turn = take_turn(*contender, round, options, &site, &postgres, &mut results);
-            turn.with_context(|| format!("measure {}", contender.name()))?;
+            // What fails with one contender must not lose the figures of the others.
+            if let Err(error) = take_turn(*contender, round, options, &site, &postgres, &mut results) {
+                interrupt::check()?;
+                let failure = format!("round {round}: {}: {error:#}", contender.name());
+                eprintln!("{failure}");
+                results.failures.push(failure);
+            }
         }
         // So that none always follows the same neighbour.
         contenders.rotate_left(1);
     }
-    report::write(options, &site, &postgres.version()?, &results)
+    report::write(options, &site, &postgres.version()?, &results)?;
+    ensure!(results.failures.is_empty(), "{} turn(s) failed", results.failures.len());
+    Ok(())
 }
 
 fn take_turn(
@@ -115,7 +124,8 @@ fn take_turn(
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, postgres::free_port()?));
     let mut command = contender.command(site, postgres, address.port(), postgres::free_port()?)?;
     let since = Instant::now();
-    let mut server = Running::start(&mut command, Signal::TERM, Duration::from_secs(10))?;
+    // Not SIGTERM, after which the service goes on for its drain delay.
+    let mut server = Running::start(&mut command, Signal::INT, Duration::from_secs(10))?;
     let start = probe::wait_until_greeting(address, &mut server, since)?;
     if round == 1 {
         probe::verify(contender, address, postgres).context("it does not do what is measured")?;

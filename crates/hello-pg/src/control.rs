@@ -13,7 +13,7 @@ use crate::words::Lsn;
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How much longer than PostgreSQL itself we wait for an answer about a promotion.
-const ANSWER_MARGIN: Duration = Duration::from_secs(5);
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
 
 /// A change of a server, or the wait for one, failed.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@
 //! the statements that read or change them.
 //!
 //! - [`Lsn`], [`Timeline`], [`SystemId`]: positions and identities, in `words`.
-//! - [`observe`] and [`NodeStatus`]: what a server is right now, in one statement, in `observe`.
+//! - [`observe()`] and [`NodeStatus`]: what a server is right now, in one statement, in `observe`.
 //! - [`control`]: promote, make a slot, wait for a replica.
 //!
 //! What it is not: a connection pool, a driver, or a judge. It never decides which server may be written to; it

@@ -96,16 +96,19 @@ async fn after_a_promotion_upstream_a_standby_reports_a_lower_bound_of_its_timel
 #[tokio::test]
 async fn who_may_not_read_the_control_file_sees_the_rest() {
     for version in pg_versions() {
+        let primary = PgServer::builder().version(version).start().await;
+        primary.sql(ORDINARY_ROLE).await;
+        let standby = primary.replica().await;
         for function in ["pg_control_system", "pg_control_checkpoint", "pg_control_recovery"] {
-            let primary = PgServer::builder().version(version).start().await;
-            primary.sql(&format!("{ORDINARY_ROLE}; revoke execute on function {function} from public")).await;
+            primary.sql(&format!("revoke execute on function {function} from public")).await;
+            standby.catch_up_with(&primary).await;
             let on_primary = see(&primary.client_as("ordinary", "postgres").await).await;
             assert_eq!((on_primary.system_id, on_primary.timeline), (None, Some(Timeline(1))), "{function}");
             assert_eq!(on_primary.role, Role::Primary);
-            let standby = primary.replica().await;
             let on_standby = see(&standby.client_as("ordinary", "postgres").await).await;
             assert_eq!((on_standby.system_id, on_standby.timeline), (None, None), "{function}");
             assert!(on_standby.role == Role::Standby && on_standby.lsn > Lsn(0));
+            primary.sql(&format!("grant execute on function {function} to public")).await;
         }
     }
 }

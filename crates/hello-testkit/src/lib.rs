@@ -11,7 +11,8 @@
 //!
 //! Nothing here needs a fixed port or leaves anything behind: guards clean up on drop, also when a test panics, and
 //! what a killed test program leaves (directories named `hello-testkit-*` in the temporary directory, a server in
-//! them) is removed by the next one. The one thing that stays is the template below `target/testkit`.
+//! them) is removed by the next one. Servers sync to disk as in production; on a slow disk, `TMPDIR` on a memory file
+//! system makes them quick. The one thing that stays is the template below `target/testkit`.
 //!
 //! What it is not: a mock of anything. Where a fault cannot be made with real parts, there is none.
 

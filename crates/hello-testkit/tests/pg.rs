@@ -219,6 +219,7 @@ async fn tls_verifies_against_the_ca_and_nothing_else_is_let_in() {
         let (port, root) = (server.port(), root.display());
         let url = format!("host={host} port={port} user=postgres sslmode={mode} sslrootcert={root}");
         let child = ChildProcess::builder(&psql)
+            .env("HOME", dir.path())
             .args(["-Atc", "select ssl from pg_stat_ssl where pid = pg_backend_pid()", &url])
             .start();
         let status = child.wait_exit(LIMIT).await;

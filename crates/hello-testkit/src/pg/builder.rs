@@ -30,6 +30,7 @@ const STREAMING_LIMIT: Duration = Duration::from_secs(30);
 pub struct PgServerBuilder {
     version: Option<PgVersion>,
     config: ServerConfig,
+    new_system: bool,
 }
 
 impl PgServerBuilder {
@@ -42,6 +43,12 @@ impl PgServerBuilder {
     /// Sets a parameter of `postgresql.conf`; a later one of the same name wins.
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.config.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Gives it a system identifier of its own. Other servers of the tests are copies of one cluster and share theirs.
+    pub fn new_system(mut self) -> Self {
+        self.new_system = true;
         self
     }
 
@@ -75,7 +82,11 @@ impl PgServerBuilder {
     async fn try_start(self) -> Result<PgServer> {
         let version = self.version.map_or_else(default_version, Ok)?;
         let dir = ServerDir::create()?;
-        data::initialise(&version, &dir.data()).await?;
+        if self.new_system {
+            data::initialise_anew(&version, &dir.data()).await?;
+        } else {
+            data::initialise(&version, &dir.data()).await?;
+        }
         start(version, dir, self.config, None).await
     }
 }

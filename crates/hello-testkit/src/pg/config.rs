@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::directory::ServerDir;
 use super::os::ServerUser;
@@ -33,6 +33,12 @@ pub(super) struct Upstream {
 impl ServerConfig {
     /// Writes the configuration outside the data directory, which a base backup copies as a whole.
     pub(super) fn write(&self, dir: &ServerDir, port: u16, upstream: Option<&Upstream>) -> Result<()> {
+        let path_len = dir.path().as_os_str().len();
+        ensure!(
+            path_len <= MAX_SOCKET_DIR,
+            "{} is too long for a Unix socket: set TMPDIR",
+            dir.path().display()
+        );
         write(&dir.hba_file(), &self.hba_lines(), 0o644)?;
         write(&dir.config_file(), &self.config_lines(dir, port, upstream), 0o644)?;
         if let Some((cert, key)) = &self.tls {
@@ -61,7 +67,7 @@ impl ServerConfig {
         let mut set = |name, value: &str| settings.push((name, value.to_owned()));
         set("listen_addresses", "127.0.0.1");
         set("port", &port.to_string());
-        set("unix_socket_directories", &socket_directory(dir.path()));
+        set("unix_socket_directories", &dir.path().to_string_lossy());
         set("lc_messages", "C");
         // Shared memory in the data directory: a server that is killed leaves nothing in /dev/shm.
         set("dynamic_shared_memory_type", "mmap");
@@ -94,12 +100,6 @@ impl ServerConfig {
             text
         })
     }
-}
-
-/// The directory for the socket, or nothing where its path would be too long for one.
-fn socket_directory(dir: &Path) -> String {
-    let path = dir.to_string_lossy();
-    if path.len() > MAX_SOCKET_DIR { String::new() } else { path.into_owned() }
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> Result<()> {

@@ -42,17 +42,22 @@ pub(super) async fn initialise(version: &PgVersion, data: &Path) -> Result<()> {
 async fn make_template(version: &PgVersion, template: &Path) -> Result<()> {
     // In a directory of its own first: the server's user may not be able to write below the target directory.
     let staging = ServerDir::create()?;
-    let initdb = version.program("initdb").context("this PostgreSQL has no initdb")?;
-    let mut command = ServerUser::get().command(&initdb);
-    command.arg("--pgdata").arg(staging.data());
-    command.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]);
-    // What pg_rewind needs. No sync: a template that a crash of the machine damaged goes with the target directory.
-    command.args(["--data-checksums", "--no-sync", "--no-instructions"]);
-    run(command).await?;
+    initialise_anew(version, &staging.data()).await?;
     let unfinished = template.with_extension("unfinished");
     fs::remove_dir_all(&unfinished).or_else(ignore_not_found)?;
     copy(&staging.data(), &unfinished).await?;
     fs::rename(&unfinished, template).with_context(|| format!("rename to {}", template.display()))
+}
+
+/// Puts a freshly initialised cluster at `data` that is no copy: with a system identifier of its own.
+pub(super) async fn initialise_anew(version: &PgVersion, data: &Path) -> Result<()> {
+    let initdb = version.program("initdb").context("this PostgreSQL has no initdb")?;
+    let mut command = ServerUser::get().command(&initdb);
+    command.arg("--pgdata").arg(data);
+    command.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]);
+    // What pg_rewind needs. No sync: a template that a crash of the machine damaged goes with the target directory.
+    command.args(["--data-checksums", "--no-sync", "--no-instructions"]);
+    run(command).await
 }
 
 /// Copies with owners and modes; at no cost on file systems that share blocks.

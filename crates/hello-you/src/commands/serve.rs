@@ -189,18 +189,16 @@ async fn bind(variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener
 }
 
 fn signer(config: &ServeConfig) -> Signer {
-    match &config.app_secret_key {
-        Some(key) => Signer::new(key.expose().as_bytes()),
-        None => {
-            if matches!(config.database, Database::Postgres(_)) {
-                tracing::warn!(
-                    "APP_SECRET_KEY is not set: consistency tokens are signed with a random key, so other instances, \
-                     and this one after a restart, ignore them"
-                );
-            }
-            Signer::with_random_key()
-        }
+    if let Some(key) = &config.app_secret_key {
+        return Signer::new(key.expose().as_bytes());
     }
+    if matches!(config.database, Database::Postgres(_)) {
+        tracing::warn!(
+            "APP_SECRET_KEY is not set: consistency tokens are signed with a random key, so other instances, \
+             and this one after a restart, ignore them"
+        );
+    }
+    Signer::with_random_key()
 }
 
 /// Opens the store, and says how many workers it suffices for.

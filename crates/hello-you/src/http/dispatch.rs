@@ -102,19 +102,19 @@ async fn handle_public(app: &App, request: Request<Incoming>) -> Handled {
         "/health/deep" => Route::HealthDeep,
         "/openapi.json" => Route::OpenApi,
         "/docs" => Route::Docs,
-        path if pages::has_asset(path) => Route::Asset,
+        path if path.starts_with("/assets/") => Route::Asset,
         _ => return (Route::Unmatched, Err(Problem::not_found())),
     };
     let answered = match *request.method() {
-        Method::GET | Method::HEAD => Ok(match route {
-            Route::Home => pages::home(request.headers()),
-            Route::Health => health::health(),
-            Route::HealthReady => health::ready(app),
-            Route::HealthDeep => health::deep(app),
-            Route::OpenApi => openapi::respond(),
-            Route::Docs => pages::docs(),
-            _ => pages::asset(path, request.headers()),
-        }),
+        Method::GET | Method::HEAD => match route {
+            Route::Home => Ok(pages::home(request.headers())),
+            Route::Health => Ok(health::health()),
+            Route::HealthReady => Ok(health::ready(app)),
+            Route::HealthDeep => Ok(health::deep(app)),
+            Route::OpenApi => Ok(openapi::respond()),
+            Route::Docs => Ok(pages::docs()),
+            _ => pages::asset(path).ok_or_else(Problem::not_found),
+        },
         _ => other_method(request.method(), READ),
     };
     (route, answered)

@@ -44,7 +44,7 @@ enum Phase {
 
 /// The threads that serve.
 pub struct Workers {
-    workers: Vec<Worker>,
+    threads: Vec<Worker>,
     phase: watch::Sender<Phase>,
     public_permits: Arc<Semaphore>,
     private_permits: Arc<Semaphore>,
@@ -68,13 +68,13 @@ impl Workers {
         make_store: &MakeStore,
     ) -> io::Result<Self> {
         let (phase, _) = watch::channel(Phase::Serve);
-        let workers = (0..count)
+        let threads = (0..count)
             .map(|number| {
                 Worker::start(number, Arc::clone(shared), Arc::clone(make_store), phase.subscribe())
             })
             .collect::<io::Result<Vec<_>>>()?;
         Ok(Self {
-            workers,
+            threads,
             phase,
             public_permits: Arc::new(Semaphore::new(max_connections)),
             private_permits: Arc::new(Semaphore::new(MAX_PRIVATE_CONNECTIONS)),
@@ -102,7 +102,7 @@ impl Workers {
                 }
             };
             let worker = self
-                .workers
+                .threads
                 .iter()
                 .min_by_key(|worker| worker.connections.load(Ordering::Relaxed))
                 .expect("there is at least one worker");
@@ -117,7 +117,7 @@ impl Workers {
     pub async fn end(self, deadline: Instant) {
         self.phase.send_replace(Phase::EndBy(deadline));
         let joined = tokio::task::spawn_blocking(move || {
-            for worker in self.workers {
+            for worker in self.threads {
                 drop(worker.inbox);
                 // A worker that panicked has logged it; the others still end in order.
                 let _ = worker.thread.join();

@@ -22,6 +22,8 @@ fn is_harmless(id: &[u8]) -> bool {
         && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// Ids must be unique, not secret: each thread counts on from random beginnings, which costs no system call.
 fn fresh() -> HeaderValue {
     thread_local! {
@@ -30,7 +32,6 @@ fn fresh() -> HeaderValue {
     // An odd constant with mixed bits (the golden ratio's) spreads neighbours over the whole range.
     let number = NEXT.get().wrapping_add(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
     NEXT.set(number);
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 32];
     for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
         pair[0] = DIGITS[usize::from(byte >> 4)];

@@ -6,7 +6,11 @@
 )]
 
 mod api;
+mod consistency;
+mod fencing;
+mod migrations;
 mod postgres_faults;
 mod process;
 mod protocol;
 mod support;
+mod tls;

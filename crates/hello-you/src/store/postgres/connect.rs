@@ -14,7 +14,7 @@ use super::topology::HostId;
 use crate::config::{HostAddress, PostgresConfig, TlsMode};
 
 /// The kernel gives up a connection whose data is not acknowledged for this long; without it a host that vanished
-/// without a word would hold a connection for a quarter of an hour (tcp_retries2).
+/// without a word would hold a connection for a quarter of an hour (`tcp_retries2`).
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(3);
 /// An idle connection is probed after this long, so that it is known to be gone before it is used.
 const KEEPALIVE: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ pub(super) struct Connector {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
     /// Refused, unreachable, no such database, wrong password, no room.
-    #[error("{}", chain(.0))]
+    #[error("{}", error_chain(.0))]
     Postgres(#[from] tokio_postgres::Error),
     /// The host did not answer in time.
     #[error("no connection in time")]
@@ -131,9 +131,9 @@ impl Drop for Connection {
 }
 
 /// An error with its causes in one line.
-fn chain(error: &tokio_postgres::Error) -> String {
+pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
         source = cause.source();

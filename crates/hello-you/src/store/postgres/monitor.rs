@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 use super::cluster::Cluster;
-use super::connect::Connection;
+use super::connect::{Connection, error_chain};
 use super::migrate::{self, MigrateError};
 use super::sql;
 use super::topology::{HostId, Report};
@@ -33,11 +33,17 @@ pub(super) async fn run(cluster: Arc<Cluster>, host: HostId, migrate: bool) {
         match timeout(LOOK_TIMEOUT, cluster.connector().connect(host)).await {
             Ok(Ok(connection)) => {
                 let error = watch(&cluster, host, &connection, migrate).await;
-                tracing::warn!(host = host.0, %error, "a database host does not answer its monitor any more");
+                let cause = error_chain(&error);
+                tracing::warn!(
+                    host = host.0,
+                    error = cause,
+                    "a database host does not answer its monitor any more"
+                );
                 // A process that is starved of processor time misses its own time limits. As long as requests
                 // succeed the host is there, and what was last seen of it stands.
+                let lately = Instant::now().checked_sub(LOOK_TIMEOUT);
                 if matches!(error, WatchError::TimedOut)
-                    && cluster.has_served_since(host, Instant::now() - LOOK_TIMEOUT)
+                    && lately.is_some_and(|lately| cluster.has_served_since(host, lately))
                 {
                     continue;
                 }

@@ -150,13 +150,16 @@ pub(super) fn decide(hosts: &[HostView], memory: Epoch, max_lag: Duration) -> To
             }
         }
     }
-    topology.epoch = epoch;
+    // Which database is ours is decided once every host was asked, and only if they agree; until then it is not
+    // remembered, and nothing is written.
+    let undecided = several_systems || (!topology.settled && memory.system_id.is_none());
+    topology.epoch = if undecided { memory } else { epoch };
     if several_systems {
         topology.reason(TWO_SYSTEMS);
     }
 
     let usable = topology.usable_hosts(&answering, epoch);
-    topology.choose_writer(&usable, several_systems);
+    topology.choose_writer(&usable, undecided);
     topology.choose_readers(&usable, max_lag);
     let a_near_host_is_fenced = answering
         .iter()
@@ -214,11 +217,11 @@ impl Topology {
         usable
     }
 
-    fn choose_writer(&mut self, usable: &[Usable<'_>], several_systems: bool) {
+    fn choose_writer(&mut self, usable: &[Usable<'_>], undecided: bool) {
         let primaries: Vec<&Usable<'_>> =
             usable.iter().filter(|host| host.report.status.role == Role::Primary).collect();
         match primaries[..] {
-            _ if several_systems => {}
+            _ if undecided => {}
             [] => self.reason(NO_WRITER),
             [primary] if primary.report.status.read_only => {
                 self.reason(READ_ONLY);

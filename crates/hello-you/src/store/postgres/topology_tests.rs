@@ -162,10 +162,25 @@ fn two_writers_on_one_timeline_stop_all_writes() {
 }
 
 #[test]
-fn two_systems_at_first_sight_stop_all_writes() {
-    let topology = decide_fresh(&[near(primary(1)), near(report(Role::Primary, B, 5, 10))]);
-    assert_eq!(topology.writer, None);
-    assert!(topology.reasons.contains(&TWO_SYSTEMS));
+fn two_systems_at_first_sight_stop_all_writes_as_long_as_both_answer() {
+    let hosts = [near(primary(1)), near(report(Role::Primary, B, 5, 10))];
+    let mut memory = Epoch::default();
+    for _ in 0..3 {
+        let topology = decide(&hosts, memory, MAX_LAG);
+        assert_eq!(topology.writer, None);
+        assert!(topology.reasons.contains(&TWO_SYSTEMS));
+        memory = topology.epoch;
+    }
+}
+
+#[test]
+fn the_first_host_to_answer_does_not_decide_which_database_is_ours() {
+    let unknown = HostView { nearness: Nearness::Near, state: HostState::Unknown };
+    let first = decide_fresh(&[near(primary(1)), unknown]);
+    assert_eq!((first.writer, first.epoch), (None, Epoch::default()));
+    let then = decide(&[near(primary(1)), near(report(Role::Primary, B, 5, 10))], first.epoch, MAX_LAG);
+    assert_eq!(then.writer, None);
+    assert!(then.reasons.contains(&TWO_SYSTEMS));
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! The schema, and the role that serves.
+
+use std::time::Duration;
+
+use hello_testkit::{ChildProcess, PgServer};
+use hyper::StatusCode;
+
+use crate::support::service::Service;
+
+/// How long `migrate` may take on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn ten_instances_that_start_at_once_migrate_once() {
+    let server = PgServer::builder().setting("max_connections", "200").start().await;
+    let url = server.url("postgres", "postgres");
+    let variables = [("DATABASE_URL", url.as_str())];
+    let start = || Service::start(&variables);
+    let (a, b, c, d, e, f, g, h, i, j) = tokio::join!(
+        start(),
+        start(),
+        start(),
+        start(),
+        start(),
+        start(),
+        start(),
+        start(),
+        start(),
+        start(),
+    );
+    let services = [a, b, c, d, e, f, g, h, i, j];
+    for service in &services {
+        service.wait_ready("primary", "primary").await;
+    }
+    let rows = server.client().await.query("select version from schema_migrations", &[]).await.unwrap();
+    assert_eq!(rows.len(), 1);
+}
+
+#[tokio::test]
+async fn migrate_makes_a_role_with_no_more_rights_than_serving_needs() {
+    const PASSWORD: &str = "a password, with 'quotes' and \\";
+    let server = PgServer::builder().password_auth().setting("log_statement", "all").start().await;
+    let owner = "create role owner login createrole password 'owner'; create database app owner owner";
+    for statement in owner.split("; ") {
+        server.sql(statement).await;
+    }
+    let owner_url = format!("postgres://owner:owner@127.0.0.1:{}/app", server.port());
+    for _ in 0..2 {
+        let migrate = ChildProcess::builder(env!("CARGO_BIN_EXE_hello-you"))
+            .arg("migrate")
+            .env_clear()
+            .envs([("DATABASE_URL", owner_url.as_str()), ("HELLO_SERVE_ROLE", "serving")])
+            .env("HELLO_SERVE_PASSWORD", PASSWORD)
+            .start();
+        let status = migrate.wait_exit(LIMIT).await;
+        assert!(status.success(), "{:?}", migrate.output());
+    }
+    let host = format!("127.0.0.1:{}", server.port());
+    let service = Service::start(&[
+        ("DB_HOSTS", host.as_str()),
+        ("DB_NAME", "app"),
+        ("DB_USER", "serving"),
+        ("DB_PASSWORD", PASSWORD),
+        ("DB_SSLMODE", "disable"),
+    ])
+    .await;
+    service.wait_ready("primary", "primary").await;
+    assert_eq!(service.put("Ana", "1990-12-31").await.status, StatusCode::CREATED);
+    assert_eq!(service.get("/hello/Ana").await.status, StatusCode::OK);
+
+    let client = server.client_in("app").await;
+    client.batch_execute("set role serving").await.unwrap();
+    for forbidden in [
+        "create table mine (n int)",
+        "drop table users",
+        "truncate users",
+        "alter table users add column n int",
+        "delete from epoch",
+        "insert into schema_migrations (version, name) values (99, 'x')",
+    ] {
+        let error = client.batch_execute(forbidden).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "42501", "{forbidden}: {error}");
+    }
+    assert!(!server.log_tail().contains("a password"), "the password stands in the log");
+}
+
+#[tokio::test]
+async fn migrate_without_a_writer_says_so_and_ends_with_1() {
+    let migrate = ChildProcess::builder(env!("CARGO_BIN_EXE_hello-you"))
+        .arg("migrate")
+        .env_clear()
+        .env("DATABASE_URL", "postgres://postgres@127.0.0.1:1/postgres")
+        .start();
+    assert_eq!(migrate.wait_exit(LIMIT).await.code(), Some(1));
+    let stderr = migrate.stderr().join("\n");
+    assert!(stderr.contains("none of the database hosts accepts writes"), "{stderr}");
+}

@@ -1,0 +1,517 @@
+# ---------------------------------------------------------------------------------------------------------------------
+# Which copy, and where
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "name" {
+  description = "Name of the service; the first part of every resource's name."
+  type        = string
+  default     = "hello-you"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 14
+    error_message = "name must be lower-case letters, digits and single hyphens, begin with a letter, and have at most 14 characters."
+  }
+}
+
+variable "environment" {
+  description = "Which copy of the system this is. `production` protects load balancer and databases against deletion and takes a final snapshot."
+  type        = string
+  default     = "staging"
+  nullable    = false
+
+  validation {
+    condition     = contains(["dev", "staging", "production"], var.environment)
+    error_message = "environment must be dev, staging or production."
+  }
+}
+
+variable "region_a" {
+  description = "AWS region a: the home of the secrets, and where the first database is born."
+  type        = string
+  default     = "eu-west-1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[1-9]$", var.region_a))
+    error_message = "region_a must be the name of an AWS region, such as eu-west-1."
+  }
+}
+
+variable "region_b" {
+  description = "AWS region b: pilot light after the first apply."
+  type        = string
+  default     = "eu-central-1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[1-9]$", var.region_b))
+    error_message = "region_b must be the name of an AWS region, such as eu-west-1."
+  }
+
+  validation {
+    condition     = var.region_b != var.region_a
+    error_message = "region_b must be another region than region_a."
+  }
+}
+
+variable "witness_region" {
+  description = "A third region: for the lease of the fail-over controller, and as the provider's own, so that Terraform starts while one of the other two is dark."
+  type        = string
+  default     = "eu-north-1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[1-9]$", var.witness_region))
+    error_message = "witness_region must be the name of an AWS region, such as eu-west-1."
+  }
+
+  validation {
+    condition     = !contains([var.region_a, var.region_b], var.witness_region)
+    error_message = "witness_region must be a third region: a witness in one of the two is lost together with it."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Who serves, and where the database was born. See docs/RUNBOOK.md before changing either.
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "active_region" {
+  description = "The region that serves: `a` or `b`. Changes scaling limits and DNS and nothing else."
+  type        = string
+  default     = "a"
+  nullable    = false
+
+  validation {
+    condition     = contains(["a", "b"], var.active_region)
+    error_message = "active_region must be a or b."
+  }
+}
+
+variable "database_origin" {
+  description = "The region whose database is no replica: `a` at the first apply; `b` once B has been promoted and A is to be rebuilt as its replica."
+  type        = string
+  default     = "a"
+  nullable    = false
+
+  validation {
+    condition     = contains(["a", "b"], var.database_origin)
+    error_message = "database_origin must be a or b."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Network and name
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "vpc_cidr_a" {
+  description = "Address range of region a's VPC."
+  type        = string
+  default     = "10.10.0.0/16"
+  nullable    = false
+
+  validation {
+    condition     = try(cidrsubnet(var.vpc_cidr_a, 0, 0) == var.vpc_cidr_a && tonumber(split("/", var.vpc_cidr_a)[1]) >= 16 && tonumber(split("/", var.vpc_cidr_a)[1]) <= 22, false)
+    error_message = "vpc_cidr_a must be an IPv4 range from /16 to /22 without host bits, such as 10.10.0.0/16."
+  }
+}
+
+variable "vpc_cidr_b" {
+  description = "Address range of region b's VPC. Must not overlap with region a's, since the two are peered."
+  type        = string
+  default     = "10.20.0.0/16"
+  nullable    = false
+
+  validation {
+    condition     = try(cidrsubnet(var.vpc_cidr_b, 0, 0) == var.vpc_cidr_b && tonumber(split("/", var.vpc_cidr_b)[1]) >= 16 && tonumber(split("/", var.vpc_cidr_b)[1]) <= 22, false)
+    error_message = "vpc_cidr_b must be an IPv4 range from /16 to /22 without host bits, such as 10.10.0.0/16."
+  }
+
+  validation {
+    # Two ranges overlap exactly when they are the same after both are cut to the shorter prefix of the two.
+    condition     = try(cidrsubnet("${cidrhost(var.vpc_cidr_a, 0)}/${min(tonumber(split("/", var.vpc_cidr_a)[1]), tonumber(split("/", var.vpc_cidr_b)[1]))}", 0, 0) != cidrsubnet("${cidrhost(var.vpc_cidr_b, 0)}/${min(tonumber(split("/", var.vpc_cidr_a)[1]), tonumber(split("/", var.vpc_cidr_b)[1]))}", 0, 0), true)
+    error_message = "vpc_cidr_a and vpc_cidr_b overlap, so that the VPCs cannot be peered. Give each region its own range."
+  }
+}
+
+variable "availability_zones_a" {
+  description = "Availability zones of region a, by the last letter of their names."
+  type        = set(string)
+  default     = ["a", "b"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.availability_zones_a) >= 2 && alltrue([for zone in var.availability_zones_a : contains(["a", "b", "c", "d", "e", "f"], zone)])
+    error_message = "availability_zones_a must be two or more letters from a to f."
+  }
+}
+
+variable "availability_zones_b" {
+  description = "Availability zones of region b, likewise."
+  type        = set(string)
+  default     = ["a", "b"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.availability_zones_b) >= 2 && alltrue([for zone in var.availability_zones_b : contains(["a", "b", "c", "d", "e", "f"], zone)])
+    error_message = "availability_zones_b must be two or more letters from a to f."
+  }
+}
+
+variable "nat_gateway_per_az" {
+  description = "One NAT gateway in each zone, so that the loss of a zone leaves the others their way out; else one for all."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "interface_endpoints" {
+  description = "AWS services that the tasks reach by interface endpoint instead of through the NAT gateway, such as logs or secretsmanager."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for service in var.interface_endpoints : can(regex("^[a-z0-9.-]+$", service)) && service != "s3"])
+    error_message = "interface_endpoints must be service names such as logs or secretsmanager; S3 has its gateway endpoint already."
+  }
+}
+
+variable "domain" {
+  description = "Name that clients use. Required: fail-over moves this name from region to region."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.domain))
+    error_message = "domain must be a lower-case DNS name such as hello.example.com, without a trailing dot."
+  }
+}
+
+variable "zone_id" {
+  description = "Route 53 hosted zone for the domain. Null: one is made, and its name servers are an output."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.zone_id == null ? true : can(regex("^[A-Z0-9]{1,32}$", var.zone_id))
+    error_message = "zone_id must be the id of a Route 53 hosted zone, capital letters and digits, or null."
+  }
+}
+
+variable "waf" {
+  description = "AWS WAF in front of the load balancer: a limit per client address and AWS's common rules."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Service
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "image" {
+  description = "Container image in GitHub's registry, by digest: ghcr.io/OWNER/NAME@sha256:..."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^ghcr\\.io/[a-z0-9]+([._/-][a-z0-9]+)*@sha256:[0-9a-f]{64}$", var.image))
+    error_message = "image must be an image in GitHub's container registry by digest: ghcr.io/OWNER/NAME@sha256:..., so that what was tested is what runs."
+  }
+}
+
+variable "github_user" {
+  description = "User of GitHub's container registry."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9](-?[A-Za-z0-9])*$", var.github_user)) && length(var.github_user) <= 39
+    error_message = "github_user must be a GitHub user name."
+  }
+}
+
+variable "github_token" {
+  description = "Token that may read packages (read:packages). Ephemeral: in neither state nor plan; give it as TF_VAR_github_token."
+  type        = string
+  nullable    = false
+  ephemeral   = true
+  sensitive   = true
+
+  validation {
+    condition     = length(var.github_token) >= 8
+    error_message = "github_token must be a token of at least 8 characters."
+  }
+}
+
+variable "task_size" {
+  description = "CPU units and memory (MiB) of a task: a pair that Fargate offers."
+  type = object({
+    cpu    = number
+    memory = number
+  })
+  default  = { cpu = 256, memory = 512 }
+  nullable = false
+
+  validation {
+    # Least and most of what modules/region accepts; the exact pairs are checked there.
+    condition     = var.task_size.cpu >= 256 && var.task_size.cpu <= 4096 && var.task_size.memory >= 2 * var.task_size.cpu && var.task_size.memory <= 8 * var.task_size.cpu
+    error_message = "task_size must be a pair that Fargate offers, such as 256 and 512."
+  }
+}
+
+variable "architecture" {
+  description = "Processor of the tasks: X86_64 or ARM64. The image must have it."
+  type        = string
+  default     = "X86_64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["X86_64", "ARM64"], var.architecture)
+    error_message = "architecture must be X86_64 or ARM64."
+  }
+}
+
+variable "tasks" {
+  description = "Least and most tasks of the active region, and least of the pilot, which can grow to the same most."
+  type = object({
+    min       = number
+    max       = number
+    pilot_min = optional(number, 1)
+  })
+  default  = { min = 2, max = 6 }
+  nullable = false
+
+  validation {
+    condition     = var.tasks.pilot_min >= 1 && var.tasks.min >= var.tasks.pilot_min && var.tasks.max >= var.tasks.min
+    error_message = "tasks must satisfy 1 <= pilot_min <= min <= max."
+  }
+}
+
+variable "pool_size" {
+  description = "Database connections that a task may hold, over all hosts."
+  type        = number
+  default     = 8
+  nullable    = false
+
+  validation {
+    condition     = var.pool_size >= 4 && var.pool_size <= 1000 && floor(var.pool_size) == var.pool_size
+    error_message = "pool_size must be a whole number from 4 to 1000."
+  }
+}
+
+variable "leap_day" {
+  description = "Birthday of somebody born on 29 February in other years: feb28 or mar01."
+  type        = string
+  default     = "feb28"
+  nullable    = false
+
+  validation {
+    condition     = contains(["feb28", "mar01"], var.leap_day)
+    error_message = "leap_day must be feb28 or mar01."
+  }
+}
+
+variable "min_timeline" {
+  description = "Lowest PostgreSQL timeline that the service accepts; raised after a promotion, so that a fresh task cannot take the old primary for the current one. Null: no floor."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.min_timeline == null ? true : var.min_timeline >= 1
+    error_message = "min_timeline must be at least 1, or null."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Database
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "database_user" {
+  description = "Name of the database's owner."
+  type        = string
+  default     = "hello_admin"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.database_user)) && !contains(["rdsadmin", "admin", "postgres", "public", "user"], var.database_user)
+    error_message = "database_user must begin with a letter, have lower-case letters, digits and underscores, and not be reserved (rdsadmin, admin, postgres, public, user)."
+  }
+}
+
+variable "postgres_version" {
+  description = "PostgreSQL version, major or exact."
+  type        = string
+  default     = "17"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^1[5-9](\\.[0-9]+)?$", var.postgres_version))
+    error_message = "postgres_version must be a PostgreSQL version from 15 on, such as 17 or 17.5."
+  }
+}
+
+variable "database_instance_class" {
+  description = "RDS instance class, the same for every instance: a smaller replica stops replaying."
+  type        = string
+  default     = "db.t4g.medium"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^db\\.[a-z0-9-]+\\.[a-z0-9]+$", var.database_instance_class))
+    error_message = "database_instance_class must be an RDS instance class such as db.t4g.medium."
+  }
+}
+
+variable "database_storage_gib" {
+  description = "Storage at the beginning, and up to which RDS may grow it, in GiB."
+  type = object({
+    initial = number
+    max     = number
+  })
+  default  = { initial = 20, max = 100 }
+  nullable = false
+
+  validation {
+    condition     = var.database_storage_gib.initial >= 20 && var.database_storage_gib.max >= var.database_storage_gib.initial
+    error_message = "database_storage_gib.initial must be at least 20, the least for gp3, and at most max."
+  }
+}
+
+variable "max_connections" {
+  description = "PostgreSQL's max_connections. Must exceed what all tasks of both regions can open; a rule checks it."
+  type        = number
+  default     = 300
+  nullable    = false
+
+  validation {
+    condition     = var.max_connections >= 25 && var.max_connections <= 5000
+    error_message = "max_connections must be between 25 and 5000."
+  }
+}
+
+variable "read_replica" {
+  description = "Whether each region has a read replica of its own database in another zone. The pilot's costs as much as the database."
+  type = object({
+    a = bool
+    b = bool
+  })
+  default  = { a = true, b = false }
+  nullable = false
+}
+
+variable "multi_az" {
+  description = "A synchronous standby of each region's database in another zone (RDS Multi-AZ)."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "database_ca_pem" {
+  description = "Certificate authority of the databases as PEM text. Null: RDS's bundle, which is in the image."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.database_ca_pem == null ? true : startswith(var.database_ca_pem, "-----BEGIN CERTIFICATE-----")
+    error_message = "database_ca_pem must be PEM text that begins with -----BEGIN CERTIFICATE-----, or null."
+  }
+}
+
+variable "secret_versions" {
+  description = "Raise a number to rotate that secret. Before rotating `database` after a fail-over set database_origin to the region that serves."
+  type = object({
+    registry      = optional(number, 1)
+    database      = optional(number, 1)
+    application   = optional(number, 1)
+    administrator = optional(number, 1)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for version in values(var.secret_versions) : version >= 1 && floor(version) == version])
+    error_message = "secret_versions must be whole numbers from 1 on."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Administrators
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "bastion_enabled" {
+  description = "Whether the bastion exists. In both regions."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "admin_cidr" {
+  description = "The one IPv4 address that may reach the bastion by ssh, as A.B.C.D/32."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = !var.bastion_enabled || var.admin_cidr != null
+    error_message = "admin_cidr must be given while bastion_enabled is true."
+  }
+
+  validation {
+    # cidrhost refuses what is no address and writes one without leading zeros, hence the comparison.
+    condition     = var.admin_cidr == null ? true : can(regex("^[0-9.]+/32$", var.admin_cidr)) && try(cidrhost(var.admin_cidr, 0) == trimsuffix(var.admin_cidr, "/32"), false)
+    error_message = "admin_cidr must be exactly one IPv4 address, written as A.B.C.D/32: no wider range, no host bits, no IPv6."
+  }
+
+  validation {
+    condition     = var.admin_cidr == null ? true : !startswith(var.admin_cidr, "0.")
+    error_message = "admin_cidr must not be 0.0.0.0/32 or another address of 0.0.0.0/8: nobody has it."
+  }
+}
+
+variable "admin_public_key" {
+  description = "OpenSSH public key of the administrator."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = !var.bastion_enabled || can(regex("^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+", var.admin_public_key))
+    error_message = "admin_public_key must be an OpenSSH public key while bastion_enabled is true."
+  }
+}
+
+variable "alarm_email" {
+  description = "Who is told by alarms; must confirm the subscription once. Null: nobody."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_email == null ? true : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", var.alarm_email))
+    error_message = "alarm_email must be an e-mail address, or null."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long the log groups keep their events."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    # The values that CloudWatch Logs accepts, without 0 (for ever).
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be a value that CloudWatch Logs accepts, such as 30, 90 or 365."
+  }
+}
+
+variable "operator_principals" {
+  description = "ARNs of IAM users or roles that may take on the fail-over operator's role. Empty: whoever this account's IAM allows to, with MFA."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for principal in var.operator_principals : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(user|role)/.+$", principal))])
+    error_message = "operator_principals must be ARNs of IAM users or roles."
+  }
+}
