@@ -307,4 +307,13 @@ mod tests {
         let slugs: std::collections::HashSet<_> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
         assert_eq!(slugs.len(), Kind::ALL.len());
     }
+
+    #[test]
+    fn each_kind_has_a_heading_in_the_documentation() {
+        let documentation = include_str!("../../../../docs/API.md");
+        for kind in Kind::ALL {
+            let heading = format!("\n### {}\n", kind.slug());
+            assert!(documentation.contains(&heading), "docs/API.md has no heading {}", kind.slug());
+        }
+    }
 }

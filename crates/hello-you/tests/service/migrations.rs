@@ -16,19 +16,9 @@ async fn ten_instances_that_start_at_once_migrate_once() {
     let url = server.url("postgres", "postgres");
     let variables = [("DATABASE_URL", url.as_str())];
     let start = || Service::start(&variables);
-    let (a, b, c, d, e, f, g, h, i, j) = tokio::join!(
-        start(),
-        start(),
-        start(),
-        start(),
-        start(),
-        start(),
-        start(),
-        start(),
-        start(),
-        start(),
-    );
-    let services = [a, b, c, d, e, f, g, h, i, j];
+    let together = || async { tokio::join!(start(), start(), start(), start(), start()) };
+    let (first, second) = tokio::join!(together(), together());
+    let services = [first, second].map(<[Service; 5]>::from).into_iter().flatten().collect::<Vec<_>>();
     for service in &services {
         service.wait_ready("primary", "primary").await;
     }

@@ -339,3 +339,45 @@ async fn beyond_the_limit_of_connections_a_new_one_waits_for_its_turn() {
     drop(second);
     assert_eq!(third.reply().await.status, 200);
 }
+
+/// A small generator (SplitMix64): every run sends the same bytes.
+fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[tokio::test]
+async fn requests_with_bytes_changed_at_random_harm_nobody() {
+    let service = Backend::Sqlite.start().await;
+    let mut random = 20_261_124;
+    let mut below = |limit: usize| usize::try_from(next_random(&mut random) % limit as u64).unwrap();
+    let chunked = put("Transfer-Encoding: chunked\r\n", &format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len()));
+    let originals = [GET_HEALTH.to_owned(), put(&length(BODY), BODY), chunked, GET_HEALTH.repeat(3)];
+    for number in 0..1_000 {
+        let mut bytes = originals[number % originals.len()].clone().into_bytes();
+        for _ in 0..=below(4) {
+            let Some(last) = bytes.len().checked_sub(1) else { break };
+            let at = below(last + 1);
+            match below(4) {
+                0 => bytes[at] = u8::try_from(below(256)).unwrap(),
+                1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, b"\r\n :,;%\0\xff"[below(9)]),
+                _ => bytes.truncate(at),
+            }
+        }
+        let mut connection = Raw::connect(service.address).await;
+        connection.send(&bytes).await;
+        connection.end().await;
+        while let Some(reply) = connection.next_reply().await {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!((100..500).contains(&reply.status) || reply.status == 505, "{text:?}: {reply:?}");
+        }
+    }
+    assert_eq!(service.get("/health").await.status, StatusCode::OK);
+    let said = service.process.output();
+    let alarming = said.iter().find(|(_, line)| line.contains("panicked") || line.contains("\"ERROR\""));
+    assert!(alarming.is_none(), "{alarming:?}");
+}

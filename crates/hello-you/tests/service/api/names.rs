@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 
 use crate::support::backend::{Backend, on_both_stores};
-use crate::support::http;
+use crate::support::http::percent_encode;
 
 on_both_stores![names_of_every_script_are_kept, a_name_is_the_same_however_it_is_written];
 
@@ -19,7 +19,8 @@ async fn names_of_every_script_are_kept(backend: Backend) {
         "\u{660e}",
         "\u{10330}",
     ] {
-        let created = service.put(&http::percent_encoded(name), "1990-12-31").await;
+        let encoded = percent_encode(name);
+        let created = service.put(&encoded, "1990-12-31").await;
         assert_eq!(created.status, StatusCode::CREATED, "{name}");
         let location = created.header("location");
         assert!(location.is_ascii(), "{location}");

@@ -1,6 +1,5 @@
 //! A client for tests: one connection per request, nothing hidden.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -84,10 +83,7 @@ pub(crate) async fn send(
     sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
 }
 
-/// Each byte as an escape, for a path.
-pub(crate) fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        let _ = write!(encoded, "%{byte:02X}");
-        encoded
-    })
+/// Each byte of a name as an escape, also those that need none.
+pub(crate) fn percent_encode(name: &str) -> String {
+    name.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
