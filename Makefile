@@ -29,6 +29,8 @@ check: check-tools ## Format, lints, documentation, licences: everything that is
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
 	@scripts/check-licences.sh
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; \
+	else echo "shellcheck is not installed, so the scripts are not checked; install it with: apt-get install shellcheck"; fi
 
 clean: ## Remove everything that was built
 	cargo clean

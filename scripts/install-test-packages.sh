@@ -9,6 +9,7 @@ needed=(
   "unshare util-linux"
   "python3 python3"
   "git git"
+  "crun crun"
 )
 missing=()
 for entry in "${needed[@]}"; do

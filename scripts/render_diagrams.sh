@@ -15,6 +15,7 @@ printf '{"theme": "neutral", "flowchart": {"htmlLabels": false, "curve": "basis"
 
 for page in docs/system_diagram*.md; do
   picture=${page%.md}.svg
+  # shellcheck disable=SC2016 # the backquotes are Markdown's
   sed -n '/^```mermaid$/,/^```$/p' "$page" | sed '1d;$d' >"$tools/diagram.mmd"
   "$tools/node_modules/.bin/mmdc" --quiet --puppeteerConfigFile "$tools/puppeteer.json" --configFile "$tools/mermaid.json" \
     --backgroundColor white --input "$tools/diagram.mmd" --output "$picture"

@@ -17,7 +17,7 @@ step "packages" scripts/install-test-packages.sh
 step "PostgreSQL 17" scripts/fetch-pg17.sh || echo "PostgreSQL 17 cannot be had here; the tests run on the installed versions alone"
 step "checks" make --no-print-directory check
 step "build of the tests" cargo test --workspace --locked --no-run
-step "tests of the Rust code" cargo test --workspace --locked
+step "tests of the Rust code" cargo test --workspace --locked --no-fail-fast
 for target in "$@"; do
   step "$target" make --no-print-directory "$target"
 done

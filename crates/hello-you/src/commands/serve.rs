@@ -34,7 +34,7 @@ pub fn run(config: ServeConfig) -> anyhow::Result<()> {
 
 async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()> {
     announce(&config);
-    raise_file_limit(config.max_connections);
+    let max_connections = connections_within_file_limit(config.max_connections);
     let mut signals = Signals::listen()?;
     let listener = bind("HELLO_LISTEN", config.listen).await?;
     let private_listener = match config.admin_listen {
@@ -54,8 +54,8 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
         access_log: telemetry.access_log.clone(),
         metrics: Arc::clone(&telemetry.metrics),
     });
-    let workers = Workers::start(workers, config.max_connections, &shared, &make_store)
-        .context("start the worker threads")?;
+    let workers =
+        Workers::start(workers, max_connections, &shared, &make_store).context("start the worker threads")?;
     let address = listener.local_addr().context("ask for the address listened on")?;
     let private_address = match &private_listener {
         Some(listener) => Some(listener.local_addr().context("ask for the private address listened on")?),
@@ -221,23 +221,31 @@ fn prepare_store(config: &ServeConfig, telemetry: &Telemetry) -> anyhow::Result<
     }
 }
 
-/// Each connection is a file; the usual soft limit of 1024 is below the limit of connections.
-fn raise_file_limit(max_connections: usize) {
+/// Raises the limit of open files as far as it may; returns how many clients' connections fit.
+///
+/// Each connection is a file, and the usual soft limit of 1024 is below the limit of connections. Clients never get all
+/// files: without one the private listener could not accept, nor a lost connection to the database be opened anew.
+fn connections_within_file_limit(max_connections: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     /// Files besides clients' connections: database, listeners, standard streams.
     const OTHERS: u64 = 256;
     let wanted = max_connections as u64 + OTHERS;
     let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return;
-    }
+    let Some(current) = limit.current.filter(|current| *current < wanted) else { return max_connections };
     let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
     let result = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
-    if result.is_err() || raised < wanted {
+    let files = if result.is_ok() { raised } else { current };
+    // Where the limit is very low, half of it must do for the others.
+    let fitting = files.saturating_sub(OTHERS).max(files / 2).max(1);
+    let connections =
+        usize::try_from(fitting).map_or(max_connections, |fitting| fitting.min(max_connections));
+    if connections < max_connections {
         tracing::warn!(
-            files = raised,
-            wanted,
-            "the limit of open files is below HELLO_MAX_CONNECTIONS; raise it (ulimit -n), or lower the setting"
+            files,
+            connections,
+            "the limit of open files leaves room for fewer connections than HELLO_MAX_CONNECTIONS; raise it \
+             (ulimit -n), or lower the setting"
         );
     }
+    connections
 }

@@ -71,7 +71,8 @@ async fn a_smuggled_request_in_a_body_is_a_body() {
 async fn a_chunked_body_is_taken_and_limited() {
     let service = Backend::Sqlite.start().await;
     let chunked = |body: &str| put("Transfer-Encoding: chunked\r\n", body);
-    let pieces: String = BODY.chars().map(|c| format!("1;x=y\r\n{c}\r\n")).collect();
+    let pieces: Vec<String> = BODY.chars().map(|character| format!("1;x=y\r\n{character}\r\n")).collect();
+    let pieces = pieces.concat();
     let over = format!("1001\r\n{}\r\n0\r\n\r\n", " ".repeat(0x1001));
     for (body, status, kind) in [
         (format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len()), 201, ""),
@@ -167,7 +168,7 @@ async fn connection_close_is_honoured() {
 async fn heads_beyond_the_limits_are_refused() {
     let service = Backend::Sqlite.start().await;
     let with = |headers: &str| format!("GET /health HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
-    let lines = |count: usize| (0..count).map(|number| format!("X-{number}: y\r\n")).collect::<String>();
+    let lines = |count: usize| "X: y\r\n".repeat(count);
     for (request, status) in [
         (with(&format!("X: {}\r\n", "y".repeat(12_000))), 200),
         (with(&format!("X: {}\r\n", "y".repeat(17_000))), 431),
@@ -337,4 +338,46 @@ async fn beyond_the_limit_of_connections_a_new_one_waits_for_its_turn() {
     }
     drop(second);
     assert_eq!(third.reply().await.status, 200);
+}
+
+/// A small generator (SplitMix64): every run sends the same bytes.
+fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[tokio::test]
+async fn requests_with_bytes_changed_at_random_harm_nobody() {
+    let service = Backend::Sqlite.start().await;
+    let mut random = 20_261_124;
+    let mut below = |limit: usize| usize::try_from(next_random(&mut random) % limit as u64).unwrap();
+    let chunked = put("Transfer-Encoding: chunked\r\n", &format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len()));
+    let originals = [GET_HEALTH.to_owned(), put(&length(BODY), BODY), chunked, GET_HEALTH.repeat(3)];
+    for number in 0..1_000 {
+        let mut bytes = originals[number % originals.len()].clone().into_bytes();
+        for _ in 0..=below(4) {
+            let Some(last) = bytes.len().checked_sub(1) else { break };
+            let at = below(last + 1);
+            match below(4) {
+                0 => bytes[at] = u8::try_from(below(256)).unwrap(),
+                1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, b"\r\n :,;%\0\xff"[below(9)]),
+                _ => bytes.truncate(at),
+            }
+        }
+        let mut connection = Raw::connect(service.address).await;
+        connection.send(&bytes).await;
+        connection.end().await;
+        while let Some(reply) = connection.next_reply().await {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!((100..500).contains(&reply.status) || reply.status == 505, "{text:?}: {reply:?}");
+        }
+    }
+    assert_eq!(service.get("/health").await.status, StatusCode::OK);
+    let said = service.process.output();
+    let alarming = said.iter().find(|(_, line)| line.contains("panicked") || line.contains("\"ERROR\""));
+    assert!(alarming.is_none(), "{alarming:?}");
 }

@@ -3,7 +3,8 @@
 use std::net::TcpListener;
 
 use hello_testkit::{ChildProcess, PgServer};
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
+use tokio::net::TcpStream;
 
 use super::END_LIMIT;
 use crate::support::service::{self, Service};
@@ -166,4 +167,33 @@ async fn a_file_outlives_starts_and_kills() {
         let expected = if round == 0 { StatusCode::CREATED } else { StatusCode::NO_CONTENT };
         assert_eq!(service.put("Ana", "1990-12-31").await.status, expected, "{round}");
     }
+}
+
+#[tokio::test]
+async fn clients_never_take_the_last_file_that_the_process_may_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("users.db");
+    let settings = [("HELLO_SQLITE_PATH", file.to_str().unwrap())];
+    let process = ChildProcess::builder("prlimit")
+        .args(["--nofile=128:128", env!("CARGO_BIN_EXE_hello-you")])
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .envs(service::settings(&settings))
+        .start();
+    let service = Service::listening(process).await;
+    let said = service.process.stdout().join("\n");
+    assert!(said.contains("the limit of open files"), "{said}");
+    let mut clients = Vec::new();
+    for _ in 0..120 {
+        clients.push(TcpStream::connect(service.address).await.unwrap());
+    }
+    // By now those that fit are served, and the rest wait to be accepted.
+    for _ in 0..5 {
+        assert_eq!(service.administer(Method::GET, "/metrics").await.status, StatusCode::OK);
+        assert_eq!(service.administer(Method::GET, "/users").await.status, StatusCode::OK);
+    }
+    drop(clients);
+    assert_eq!(service.put("Ana", "1990-12-31").await.status, StatusCode::CREATED);
+    let said = service.process.stdout().join("\n");
+    assert!(!said.contains("cannot accept"), "{said}");
 }

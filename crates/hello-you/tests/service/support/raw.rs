@@ -50,6 +50,12 @@ impl Raw {
         let _ = timeout(LIMIT, self.stream.write_all(bytes.as_ref())).await.unwrap();
     }
 
+    /// Says that nothing more will be sent.
+    pub(crate) async fn end(&mut self) {
+        // Fails only where the connection is gone already.
+        let _ = self.stream.shutdown().await;
+    }
+
     /// Reads an answer.
     pub(crate) async fn reply(&mut self) -> RawReply {
         self.next_reply().await.expect("the connection ended before an answer")

@@ -27,6 +27,8 @@ pub(crate) fn settings(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
         ("HELLO_LISTEN", "127.0.0.1:0"),
         ("HELLO_ADMIN_LISTEN", "127.0.0.1:0"),
         ("HELLO_LOG_FORMAT", "json"),
+        // No load balancer needs time to notice.
+        ("HELLO_DRAIN_DELAY", "0s"),
         ("ADMIN_TOKEN", ADMIN_TOKEN),
         ("APP_SECRET_KEY", "key that all instances of the tests share"),
     ];
