@@ -32,6 +32,10 @@ pub(super) fn respond() -> Response {
         hello::get, hello::put, hello::delete, users::list,
         health::health, health::ready, health::deep,
     ),
+    components(
+        responses(BadRequest, Unauthorized, NotFound, TooSlow, TooLarge, Unsupported, Unavailable),
+        schemas(Problem, FieldError),
+    ),
     tags(
         (name = "greeting", description = "Names and birthdays"),
         (name = "health", description = "What can be served now"),
@@ -175,4 +179,39 @@ problems! {
     Unsupported = "The body is not plain JSON in UTF-8";
     /// 503.
     Unavailable = "The database cannot serve this now; try again after `Retry-After` seconds";
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value {
+                        Value::String(place) if name == "$ref" => found.push(place.clone()),
+                        value => references(value, found),
+                    }
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_document_is_openapi_3_1_and_every_reference_in_it_leads_somewhere() {
+        let document: Value = serde_json::from_str(&document()).unwrap();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{}", document["openapi"]);
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > 10, "{found:?}");
+        for place in found {
+            let pointer = place.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{place} leads nowhere");
+        }
+    }
 }
