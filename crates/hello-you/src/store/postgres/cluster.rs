@@ -8,9 +8,9 @@ use tokio::sync::{Notify, watch};
 use tokio_postgres::Client;
 
 use super::connect::Connector;
-use super::topology::{Epoch, HostId, HostState, HostView, Nearness, Report, Topology, decide};
+use super::topology::{Epoch, HostId, HostState, HostView, Nearness, Reader, Report, Topology, decide};
 use crate::store::Condition;
-use crate::telemetry::StoreMetrics;
+use crate::telemetry::{HostRole, StoreMetrics};
 
 /// The hosts and what was decided about them.
 #[derive(Debug)]
@@ -180,8 +180,25 @@ impl Cluster {
         lock(&self.writes).failing_since.get_or_insert_with(Instant::now);
     }
 
+    /// Brings the gauges of the connections up to date.
+    fn count_connections(&self, topology: &Topology) {
+        let mut counts = [(HostRole::Primary, 0), (HostRole::Replica, 0), (HostRole::Other, 0)];
+        for host in (0..self.hosts.len()).map(HostId) {
+            let role = match topology.readers.iter().find(|reader| reader.host == host) {
+                Some(Reader { replayed: None, .. }) => 0,
+                Some(Reader { replayed: Some(_), .. }) => 1,
+                None => 2,
+            };
+            counts[role].1 += self.connector.open_connections(host);
+        }
+        for (role, count) in counts {
+            self.metrics.connections(role, count);
+        }
+    }
+
     pub(super) fn condition(&self) -> Condition {
         let topology = self.topology();
+        self.count_connections(&topology);
         let failing_since = lock(&self.writes).failing_since;
         Condition {
             reads: topology.reads,

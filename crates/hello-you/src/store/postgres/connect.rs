@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -22,6 +23,8 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 /// Opens connections to the hosts.
 pub(super) struct Connector {
     hosts: Vec<Config>,
+    /// How many connections are open, by host.
+    open: Vec<Arc<AtomicUsize>>,
     tls: Option<MakeRustlsConnect>,
 }
 
@@ -48,13 +51,13 @@ impl Connector {
                 Some(MakeRustlsConnect::new(tls::client_config(config.tls, &config.ca)?))
             }
         };
-        let hosts = config
+        let hosts: Vec<Config> = config
             .hosts
             .iter()
             .chain(&config.far_hosts)
             .map(|host| Self::host_config(config, host))
             .collect();
-        Ok(Self { hosts, tls })
+        Ok(Self { open: hosts.iter().map(|_| Arc::default()).collect(), hosts, tls })
     }
 
     fn host_config(config: &PostgresConfig, address: &HostAddress) -> Config {
@@ -91,7 +94,14 @@ impl Connector {
                 (client, tokio::spawn(async move { drop(connection.await) }))
             }
         };
-        Ok(Connection { client: Arc::new(client), driver })
+        let open = Arc::clone(&self.open[host.0]);
+        open.fetch_add(1, Ordering::Relaxed);
+        Ok(Connection { client: Arc::new(client), driver, open })
+    }
+
+    /// How many connections to a host are open.
+    pub(super) fn open_connections(&self, host: HostId) -> usize {
+        self.open[host.0].load(Ordering::Relaxed)
     }
 }
 
@@ -107,6 +117,8 @@ impl fmt::Debug for Connector {
 pub(super) struct Connection {
     client: Arc<Client>,
     driver: JoinHandle<()>,
+    /// Counts it.
+    open: Arc<AtomicUsize>,
 }
 
 impl Connection {
@@ -127,6 +139,7 @@ impl Deref for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

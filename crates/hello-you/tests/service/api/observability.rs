@@ -149,7 +149,9 @@ async fn metrics_have_the_names_that_dashboards_use(backend: Backend) {
         assert!(types.contains(name), "{name} is missing:\n{}", reply.body);
     }
     if backend == Backend::Postgres {
-        assert!(types.contains("hello_writer_timeline"), "no timeline:\n{}", reply.body);
+        for name in ["hello_writer_timeline", "hello_db_connections"] {
+            assert!(types.contains(name), "{name} is missing:\n{}", reply.body);
+        }
     }
     let requests = |method: &str, status: u16| {
         let found = samples.iter().find(|(series, _)| {
