@@ -10,6 +10,8 @@ needed=(
   "python3 python3"
   "git git"
   "crun crun"
+  "chromium chromium"
+  "chromedriver chromium-driver"
 )
 missing=()
 for entry in "${needed[@]}"; do

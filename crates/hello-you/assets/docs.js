@@ -72,8 +72,9 @@ async function show() {
         for (const [status, response] of Object.entries(operation.responses)) {
           element("li", `${status}: ${resolve(openapi, response).description}`, answers);
         }
-        if (operation.security) {
-          element("p", "On the private listener, with the administrators' token.", section);
+        if (tag.name === "administration") {
+          const token = operation.security ? ", with the administrators' token" : "";
+          element("p", `On the private listener${token}.`, section);
         } else {
           tryForm(openapi, method, path, operation, section);
         }

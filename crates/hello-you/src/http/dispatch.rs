@@ -112,7 +112,7 @@ async fn handle_public(app: &App, request: Request<Incoming>) -> Handled {
             Route::HealthReady => Ok(health::ready(app)),
             Route::HealthDeep => Ok(health::deep(app)),
             Route::OpenApi => Ok(openapi::respond()),
-            Route::Docs => Ok(pages::docs()),
+            Route::Docs => Ok(pages::docs(request.headers())),
             _ => pages::asset(path).ok_or_else(Problem::not_found),
         },
         _ => other_method(request.method(), READ),
@@ -195,7 +195,12 @@ fn authorize(token: &Secret, request: &Request<Incoming>) -> Result<(), Problem>
     }
 }
 
-fn metrics(app: &App) -> Response {
+/// The figures of this process, for Prometheus. On the private listener, without a token.
+#[utoipa::path(
+    get, path = "/metrics", tag = "administration",
+    responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain"))
+)]
+pub(super) fn metrics(app: &App) -> Response {
     // Brings the gauges of the queues up to date.
     let _ = crate::store::Store::condition(&app.store);
     let mut response = Response::new(Body::from(app.shared.metrics.render()));

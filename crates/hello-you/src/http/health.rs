@@ -43,7 +43,9 @@ pub(super) struct Ready {
     get, path = "/health/ready", tag = "health",
     responses(
         (status = 200, description = "Reads can be served", body = Ready, content_type = "application/json"),
-        (status = 503, description = "Reads cannot be served, or the process is about to end", body = Ready, content_type = "application/json"),
+        (status = 503, description = "Reads cannot be served, or the process is about to end", body = Ready, content_type = "application/json", headers(
+            ("Retry-After" = u32, description = "Seconds to wait"),
+        )),
     )
 )]
 pub(super) fn ready(app: &App) -> Response {
@@ -82,7 +84,9 @@ pub(super) struct Deep {
     get, path = "/health/deep", tag = "health",
     responses(
         (status = 200, description = "This region serves", body = Deep, content_type = "application/json"),
-        (status = 503, description = "Reads are unusable, this region is fenced, or writes have failed for too long", body = Deep, content_type = "application/json"),
+        (status = 503, description = "Reads are unusable, this region is fenced, or writes have failed for too long", body = Deep, content_type = "application/json", headers(
+            ("Retry-After" = u32, description = "Seconds to wait"),
+        )),
     )
 )]
 pub(super) fn deep(app: &App) -> Response {

@@ -20,11 +20,12 @@ const COOKIE_NAME: &str = "hello-consistency";
 /// Greets a user and says how many days are left until the birthday.
 #[utoipa::path(
     get, path = "/hello/{username}", tag = "greeting",
-    params(super::openapi::UsernameParam, super::openapi::TzParam, super::openapi::ConsistencyParam),
+    params(super::openapi::UsernameParam, super::openapi::TzParam, super::openapi::ConsistencyParam, super::openapi::ConsistencyCookie),
     responses(
         (status = 200, description = "The greeting", body = super::openapi::Greeting, content_type = "application/json"),
         (status = 400, response = super::openapi::BadRequest),
         (status = 404, response = super::openapi::NotFound),
+        (status = 500, response = super::openapi::Defect),
         (status = 503, response = super::openapi::Unavailable),
     )
 )]
@@ -55,15 +56,18 @@ pub(super) async fn get(app: &App, segment: &str, request: &Request<Incoming>) -
     responses(
         (status = 201, description = "The user is new", headers(
             ("Location" = String, description = "Where the greeting is"),
-            ("Hello-Consistency" = String, description = "Send it back to read this write"),
+            ("Hello-Consistency" = String, description = "On PostgreSQL: send it back to read this write"),
+            ("Set-Cookie" = String, description = "On PostgreSQL: the same token, for browsers"),
         )),
         (status = 204, description = "The user was there and is changed", headers(
-            ("Hello-Consistency" = String, description = "Send it back to read this write"),
+            ("Hello-Consistency" = String, description = "On PostgreSQL: send it back to read this write"),
+            ("Set-Cookie" = String, description = "On PostgreSQL: the same token, for browsers"),
         )),
         (status = 400, response = super::openapi::BadRequest),
         (status = 408, response = super::openapi::TooSlow),
         (status = 413, response = super::openapi::TooLarge),
         (status = 415, response = super::openapi::Unsupported),
+        (status = 500, response = super::openapi::Defect),
         (status = 503, response = super::openapi::Unavailable),
     )
 )]
@@ -96,11 +100,13 @@ pub(super) async fn put(app: &App, segment: &str, request: Request<Incoming>) ->
     security(("admin_token" = [])),
     responses(
         (status = 204, description = "The user is gone", headers(
-            ("Hello-Consistency" = String, description = "Send it back to read this write"),
+            ("Hello-Consistency" = String, description = "On PostgreSQL: send it back to read this write"),
+            ("Set-Cookie" = String, description = "On PostgreSQL: the same token, for browsers"),
         )),
         (status = 400, response = super::openapi::BadRequest),
         (status = 401, response = super::openapi::Unauthorized),
         (status = 404, response = super::openapi::NotFound),
+        (status = 500, response = super::openapi::Defect),
         (status = 503, response = super::openapi::Unavailable),
     )
 )]

@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{RefOr, Response as ResponseObject};
 use utoipa::{IntoParams, Modify, OpenApi, ToResponse, ToSchema};
 
-use super::{Body, Response, health, hello, users};
+use super::{Body, Response, dispatch, health, hello, pages, users};
 
 /// The document as JSON.
 pub fn document() -> String {
@@ -14,6 +17,10 @@ pub fn document() -> String {
 }
 
 /// Serves the document; it is made once.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "pages",
+    responses((status = 200, description = "This document", body = serde_json::Value, content_type = "application/json"))
+)]
 pub(super) fn respond() -> Response {
     static JSON: std::sync::LazyLock<Bytes> = std::sync::LazyLock::new(|| Bytes::from(document()));
     let mut response = Response::new(Body::from(JSON.clone()));
@@ -25,23 +32,26 @@ pub(super) fn respond() -> Response {
 #[openapi(
     info(
         title = "hello-you",
-        description = "Who you are and when your birthday is.\n\nThe calls under *administration* are on a private listener and need a token.",
+        description = "Who you are and when your birthday is.\n\nThe calls under *administration* are on a private listener, those that name it with a token. Every path answers OPTIONS, those with GET also HEAD, and any other method 405 with `Allow`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
         hello::get, hello::put, hello::delete, users::list,
         health::health, health::ready, health::deep,
+        pages::home, pages::docs, respond, dispatch::metrics,
     ),
     components(
-        responses(BadRequest, Unauthorized, NotFound, TooSlow, TooLarge, Unsupported, Unavailable),
+        responses(BadRequest, Unauthorized, NotFound, TooSlow, TooLarge, Unsupported, Defect, Unavailable),
         schemas(Problem, FieldError),
     ),
     tags(
         (name = "greeting", description = "Names and birthdays"),
         (name = "health", description = "What can be served now"),
+        (name = "pages", description = "For people, and this document"),
         (name = "administration", description = "On the private listener"),
     ),
-    modifiers(&AdminToken),
+    servers((url = "/", description = "The listener that serves this document")),
+    modifiers(&AdminToken, &CommonHeaders),
 )]
 struct Document;
 
@@ -57,6 +67,43 @@ impl Modify for AdminToken {
             .components
             .get_or_insert_default()
             .add_security_scheme("admin_token", SecurityScheme::Http(token));
+    }
+}
+
+/// Headers that answers have whatever the handler.
+struct CommonHeaders;
+
+impl Modify for CommonHeaders {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.put, &mut item.delete].into_iter().flatten() {
+                for response in operation.responses.responses.values_mut() {
+                    add_request_id(response);
+                }
+            }
+        }
+        for (name, response) in &mut document.components.get_or_insert_default().responses {
+            add_request_id(response);
+            match name.as_str() {
+                "Unavailable" => add_header(response, "Retry-After", Type::Integer, "Seconds to wait"),
+                "Unauthorized" => {
+                    add_header(response, "WWW-Authenticate", Type::String, "How to authenticate")
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn add_request_id(response: &mut RefOr<ResponseObject>) {
+    add_header(response, "X-Request-Id", Type::String, "Also in the service's log");
+}
+
+fn add_header(response: &mut RefOr<ResponseObject>, name: &str, schema_type: Type, description: &str) {
+    if let RefOr::T(response) = response {
+        let schema = ObjectBuilder::new().schema_type(schema_type).build();
+        let header = HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build();
+        response.headers.insert(name.to_owned(), RefOr::T(header));
     }
 }
 
@@ -87,6 +134,16 @@ pub(super) struct TzParam {
 pub(super) struct ConsistencyParam {
     /// What an earlier write answered: the greeting then shows that write. The cookie `hello-consistency` does the same.
     #[param(rename = "Hello-Consistency")]
+    hello_consistency: Option<String>,
+}
+
+/// The token in a cookie.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Cookie)]
+#[expect(dead_code, reason = "read by the derive alone")]
+pub(super) struct ConsistencyCookie {
+    /// The same token as in the header; the header goes first.
+    #[param(rename = "hello-consistency")]
     hello_consistency: Option<String>,
 }
 
@@ -177,8 +234,10 @@ problems! {
     TooLarge = "The body has more than 4,096 bytes";
     /// 415.
     Unsupported = "The body is not plain JSON in UTF-8";
+    /// 500.
+    Defect = "A defect of the service, which is in its log";
     /// 503.
-    Unavailable = "The database cannot serve this now; try again after `Retry-After` seconds";
+    Unavailable = "The database cannot serve this now; try again after Retry-After seconds";
 }
 
 #[cfg(test)]

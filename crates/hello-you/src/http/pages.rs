@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use hyper::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY,
-    VARY,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY,
 };
 
 use super::{Body, Response, health};
 
 /// Nothing but our own files may be loaded, and nobody may frame the page.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// A file that the pages load.
@@ -19,7 +19,12 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 3] = [
+/// Without it a window that opened the page, or was opened by it, could reach into it.
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+/// A year, the least that browsers' preload lists ask for.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+const ASSETS: [Asset; 4] = [
     Asset {
         path: "/assets/app.js",
         content_type: "text/javascript; charset=utf-8",
@@ -31,6 +36,11 @@ const ASSETS: [Asset; 3] = [
         content: include_str!("../../assets/docs.js"),
     },
     Asset {
+        path: "/assets/icon.svg",
+        content_type: "image/svg+xml",
+        content: include_str!("../../assets/icon.svg"),
+    },
+    Asset {
         path: "/assets/style.css",
         content_type: "text/css; charset=utf-8",
         content: include_str!("../../assets/style.css"),
@@ -38,16 +48,31 @@ const ASSETS: [Asset; 3] = [
 ];
 
 /// `/`: the page for a browser, the health for any other client.
+#[utoipa::path(
+    get, path = "/", tag = "pages",
+    responses(
+        (status = 200, description = "For a client that names `text/html` the page, for any other the health", headers(
+            ("Vary" = String, description = "`Accept`"),
+        ), content((super::openapi::Health = "application/json"), (String = "text/html"))),
+    )
+)]
 pub(super) fn home(headers: &HeaderMap) -> Response {
-    let mut response =
-        if wants_html(headers) { page(include_str!("../../assets/index.html")) } else { health::health() };
+    let mut response = if wants_html(headers) {
+        page(headers, include_str!("../../assets/index.html"))
+    } else {
+        health::health()
+    };
     response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     response
 }
 
 /// The page about the API.
-pub(super) fn docs() -> Response {
-    page(include_str!("../../assets/docs.html"))
+#[utoipa::path(
+    get, path = "/docs", tag = "pages",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html"))
+)]
+pub(super) fn docs(headers: &HeaderMap) -> Response {
+    page(headers, include_str!("../../assets/docs.html"))
 }
 
 /// The asset at a path.
@@ -60,11 +85,15 @@ pub(super) fn asset(path: &str) -> Option<Response> {
     Some(response)
 }
 
-fn page(html: &'static str) -> Response {
+fn page(request: &HeaderMap, html: &'static str) -> Response {
     let mut response = Response::new(Body::from(Bytes::from_static(html.as_bytes())));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin"));
+    if request.get("x-forwarded-proto").is_some_and(|proto| proto == "https") {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+    }
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response

@@ -47,6 +47,7 @@ pub(super) struct Entry {
         )),
         (status = 400, response = super::openapi::BadRequest),
         (status = 401, response = super::openapi::Unauthorized),
+        (status = 500, response = super::openapi::Defect),
         (status = 503, response = super::openapi::Unavailable),
     )
 )]

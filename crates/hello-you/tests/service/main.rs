@@ -6,9 +6,12 @@
 )]
 
 mod api;
+mod browser;
 mod consistency;
 mod fencing;
 mod migrations;
+mod openapi;
+mod pages;
 mod postgres_faults;
 mod process;
 mod protocol;

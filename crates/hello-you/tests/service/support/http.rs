@@ -49,14 +49,26 @@ pub(crate) async fn try_send(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
-    timeout(LIMIT, async {
+    try_send_within(LIMIT, address, method, path, headers, body).await
+}
+
+/// The same with another limit.
+pub(crate) async fn try_send_within(
+    limit: Duration,
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
+    timeout(limit, async {
         let stream = TcpStream::connect(address).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
         let mut request = Request::new(Full::new(Bytes::from(body.to_owned())));
         *request.method_mut() = method;
         *request.uri_mut() = path.parse()?;
-        request.headers_mut().insert("host", HeaderValue::from_static("hello.test"));
+        request.headers_mut().insert("host", HeaderValue::try_from(address.to_string())?);
         for (name, value) in headers {
             request
                 .headers_mut()
