@@ -87,7 +87,7 @@ impl Modify for CommonHeaders {
             match name.as_str() {
                 "Unavailable" => add_header(response, "Retry-After", Type::Integer, "Seconds to wait"),
                 "Unauthorized" => {
-                    add_header(response, "WWW-Authenticate", Type::String, "How to authenticate")
+                    add_header(response, "WWW-Authenticate", Type::String, "How to authenticate");
                 }
                 _ => {}
             }

@@ -1,4 +1,4 @@
-//! The pages in a real, headless Chromium, driven over the WebDriver protocol.
+//! The pages in a real, headless Chromium, driven over the `WebDriver` protocol.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ use super::support::service::Service;
 const LIMIT: Duration = Duration::from_secs(60);
 /// Far from UTC, so that a page that does not send its own zone shows.
 const ZONE: &str = "Pacific/Kiritimati";
-/// Where WebDriver puts the id of an element.
+/// Where `WebDriver` puts the id of an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser with an empty profile; it ends when dropped.
