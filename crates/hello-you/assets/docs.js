@@ -17,7 +17,9 @@ function resolve(openapi, object) {
 
 function tryForm(openapi, method, path, operation, section) {
   const form = element("form", "", section);
-  const fields = (operation.parameters ?? []).map((parameter) => {
+  // A script may not set cookies of a request; the browser sends its own.
+  const parameters = (operation.parameters ?? []).filter((parameter) => parameter.in !== "cookie");
+  const fields = parameters.map((parameter) => {
     const label = element("label", `${parameter.name} (${parameter.in})`, form);
     const input = element("input", "", label);
     input.required = Boolean(parameter.required);

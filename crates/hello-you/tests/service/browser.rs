@@ -173,6 +173,10 @@ async fn the_calls_of_the_api_can_be_tried_in_the_browser() {
     service.put("Ana", "1990-12-31").await;
     browser.open(&service, "/docs").await;
     browser.wait_for_text("return document.querySelector('.operation h3')?.textContent", "GET /hello").await;
+    let fields = "return [...document.querySelectorAll('.operation')[0].querySelectorAll('label')]\
+        .map(label => label.textContent)";
+    let expected = json!(["username (path)", "tz (query)", "Hello-Consistency (header)"]);
+    assert_eq!(browser.run(fields).await, expected);
     browser.click(".operation button").await;
     let answer = "return document.querySelector('.operation pre').textContent";
     let answer = browser.wait_for_text(answer, "200").await;
