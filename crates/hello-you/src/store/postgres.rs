@@ -29,6 +29,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hello_pg::Lsn;
 use postgres_types::Type;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -36,7 +37,7 @@ use tokio::time::timeout;
 use self::cluster::Cluster;
 use self::connect::Connector;
 use self::date::SqlDate;
-use self::queue::{Full, Queue};
+use self::queue::{Full, Queue, Request};
 use self::reads::{Find, ReadsFrom};
 use self::topology::{HostId, Nearness, Topology};
 use self::writes::{Change, Write};
@@ -150,14 +151,15 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// What was decided last; right after the start, once it is decided.
-    async fn topology(&self) -> Arc<Topology> {
+    /// What was decided last; right after the start, once there is a host to read from or each has been asked.
+    async fn topology(&self) -> Result<Arc<Topology>, StoreError> {
         let topology = self.cluster.topology();
-        if topology.settled {
-            return topology;
+        if topology.settled || !topology.readers.is_empty() {
+            return Ok(topology);
         }
-        self.cluster.settled().await;
-        self.cluster.topology()
+        let settled = timeout(self.request_timeout, self.cluster.settled()).await;
+        settled.map_err(|_| StoreError::Unavailable("no host has answered yet"))?;
+        Ok(self.cluster.topology())
     }
 
     /// Waits for what a lane answers, as long as a request may take.
@@ -173,38 +175,36 @@ impl PostgresStore {
         }
     }
 
-    fn enqueue<T>(&self, queue: &Queue<T>, request: T, operation: Operation) -> Result<(), StoreError> {
+    fn enqueue<T: Request>(
+        &self,
+        queue: &Queue<T>,
+        request: T,
+        operation: Operation,
+    ) -> Result<(), StoreError> {
         queue.push(request).map_err(|Full| {
             self.cluster.metrics().rejected(operation);
             StoreError::Overloaded
         })
     }
 
-    /// Which position a read must see, if the token's still means something, and whether the replicas that share the
-    /// load are known to have replayed it.
-    fn demand(&self, topology: &Topology, after: Option<Position>) -> Demand {
-        let Some(after) = after.filter(|after| topology.epoch.system_id == Some(after.system_id)) else {
-            return Demand::None;
-        };
-        if Some(after.timeline) > topology.epoch.timeline {
-            // We signed it: that timeline exists, and every host on a lower one is fenced from now on.
+    /// Takes in what a token proves: we signed it, so its timeline exists, and hosts on a lower one are fenced from now
+    /// on.
+    fn raise_epoch(&self, topology: &Topology, after: Option<Position>) {
+        if let Some(after) = after
+            && Some(after.timeline) > topology.epoch.timeline
+        {
             self.cluster.timeline_seen(after.system_id, after.timeline);
-        } else if Some(after.timeline) < topology.epoch.timeline {
-            return Demand::None;
-        }
-        let preferred = &topology.readers[..topology.preferred.min(topology.readers.len())];
-        if preferred.iter().all(|reader| reader.replayed.is_none_or(|replayed| replayed >= after.lsn)) {
-            Demand::None
-        } else {
-            Demand::AtLeast(after.lsn)
         }
     }
 }
 
-/// What a read demands of the host that answers it.
-enum Demand {
-    None,
-    AtLeast(hello_pg::Lsn),
+/// How far the host that answers a read must have replayed, if the position still means something: that of another
+/// database, or of a timeline that has been left, does not.
+fn at_least(topology: &Topology, after: Option<Position>) -> Option<Lsn> {
+    after
+        .filter(|after| topology.epoch.system_id == Some(after.system_id))
+        .filter(|after| Some(after.timeline) >= topology.epoch.timeline)
+        .map(|after| after.lsn)
 }
 
 impl Store for PostgresStore {
@@ -213,22 +213,20 @@ impl Store for PostgresStore {
         username: &Username,
         after: Option<Position>,
     ) -> Result<Option<BirthDate>, StoreError> {
-        let topology = match self.cluster.topology() {
-            topology if topology.settled || !topology.readers.is_empty() => topology,
-            _ => timeout(self.request_timeout, self.topology())
-                .await
-                .map_err(|_| StoreError::Unavailable("no host has answered yet"))?,
-        };
+        let topology = self.topology().await?;
         if topology.readers.is_empty() {
             return Err(StoreError::Unavailable("no host can be read from"));
         }
-        let (reply, answer) = oneshot::channel();
-        let demand = self.demand(&topology, after);
-        let (queue, at_least) = match demand {
-            Demand::None => (&self.reads, None),
-            Demand::AtLeast(lsn) if topology.writer.is_some() => (&self.writer_reads, Some(lsn)),
-            Demand::AtLeast(lsn) => (&self.reads, Some(lsn)),
+        self.raise_epoch(&topology, after);
+        let at_least = at_least(&topology, after);
+        // The replicas answer who they are known to have replayed enough for, and everyone else where there is no
+        // primary; they are asked how far they are then.
+        let queue = if topology.preferred_have_replayed(at_least) || topology.writer.is_none() {
+            &self.reads
+        } else {
+            &self.writer_reads
         };
+        let (reply, answer) = oneshot::channel();
         self.enqueue(queue, Find { username: username.clone(), at_least, reply }, Operation::Read)?;
         self.answer(answer, StoreError::Unavailable("no host answered in time")).await
     }
@@ -248,9 +246,7 @@ impl Store for PostgresStore {
     }
 
     async fn page(&self, after: Option<&Username>, limit: usize) -> Result<Vec<User>, StoreError> {
-        let topology = timeout(self.request_timeout, self.topology())
-            .await
-            .map_err(|_| StoreError::Unavailable("no host has answered yet"))?;
+        let topology = self.topology().await?;
         let client = topology.readers.iter().find_map(|reader| self.cluster.client(reader.host));
         let client = client.ok_or(StoreError::Unavailable("no host can be read from"))?;
         let after = after.map(Username::as_str);
@@ -283,6 +279,8 @@ impl Store for PostgresStore {
 
 #[cfg(test)]
 mod tests {
+    use hello_pg::{SystemId, Timeline};
+
     use super::*;
 
     #[test]
@@ -295,6 +293,21 @@ mod tests {
                 assert!(lanes.workers >= 1 && lanes.reads >= 1 && lanes.writes >= 1, "{lanes:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_position_counts_within_its_database_until_its_timeline_is_left() {
+        let epoch = topology::Epoch { system_id: Some(SystemId(7)), timeline: Some(Timeline(2)) };
+        let topology = Topology { epoch, ..Topology::default() };
+        let position = |system_id, timeline| {
+            let (system_id, timeline) = (SystemId(system_id), Timeline(timeline));
+            Some(Position { system_id, timeline, lsn: Lsn(5) })
+        };
+        assert_eq!(at_least(&topology, None), None);
+        assert_eq!(at_least(&topology, position(8, 2)), None);
+        assert_eq!(at_least(&topology, position(7, 1)), None);
+        assert_eq!(at_least(&topology, position(7, 2)), Some(Lsn(5)));
+        assert_eq!(at_least(&topology, position(7, 3)), Some(Lsn(5)));
     }
 
     #[test]

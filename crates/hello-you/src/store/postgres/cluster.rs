@@ -184,7 +184,7 @@ impl Cluster {
     fn count_connections(&self, topology: &Topology) {
         let mut counts = [(HostRole::Primary, 0), (HostRole::Replica, 0), (HostRole::Other, 0)];
         for host in (0..self.hosts.len()).map(HostId) {
-            let role = match topology.readers.iter().find(|reader| reader.host == host) {
+            let role = match topology.reader(host) {
                 Some(Reader { replayed: None, .. }) => 0,
                 Some(Reader { replayed: Some(_), .. }) => 1,
                 None => 2,

@@ -8,6 +8,13 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+/// A request in a queue.
+pub(super) trait Request {
+    /// Whether nobody waits for the answer any more: the client went away, or was told that it took too long. Such a
+    /// request is not begun. A write would otherwise undo a later one that was acknowledged in the meantime.
+    fn is_abandoned(&self) -> bool;
+}
+
 /// A bounded first-in, first-out queue from which several requests are taken at once.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
@@ -16,11 +23,11 @@ pub(super) struct Queue<T> {
     capacity: usize,
 }
 
-/// The queue is full; the request comes back.
+/// As many wait as may; this one was not taken in.
 #[derive(Debug)]
 pub(super) struct Full;
 
-impl<T> Queue<T> {
+impl<T: Request> Queue<T> {
     pub(super) fn new(capacity: usize) -> Self {
         Self { waiting: Mutex::new(VecDeque::new()), arrived: Notify::new(), capacity }
     }
@@ -44,9 +51,13 @@ impl<T> Queue<T> {
         loop {
             {
                 let mut waiting = self.lock();
+                while waiting.front().is_some_and(Request::is_abandoned) {
+                    waiting.pop_front();
+                }
                 if let Some(first) = waiting.front() {
                     let count = waiting.iter().take(most).take_while(|next| joins(first, next)).count();
-                    let batch = waiting.drain(..count.max(1)).collect();
+                    let batch =
+                        waiting.drain(..count.max(1)).filter(|request| !request.is_abandoned()).collect();
                     if !waiting.is_empty() {
                         self.arrived.notify_one();
                     }
@@ -74,6 +85,24 @@ mod tests {
 
     use super::*;
 
+    impl Request for i32 {
+        fn is_abandoned(&self) -> bool {
+            *self < 0
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_not_taken() {
+        let queue = Queue::new(10);
+        for request in [-1, 1, -3, 3, -5] {
+            queue.push(request).unwrap();
+        }
+        assert_eq!(queue.take(10, |_, _| true).await, [1, 3]);
+        queue.push(-7).unwrap();
+        queue.push(7).unwrap();
+        assert_eq!(queue.take(10, |_, _| true).await, [7]);
+    }
+
     #[tokio::test]
     async fn what_arrived_together_is_taken_together_in_order() {
         let queue = Queue::new(10);
@@ -99,8 +128,8 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_refuses() {
         let queue = Queue::new(1);
-        queue.push('a').unwrap();
-        assert!(queue.push('b').is_err());
+        queue.push(1).unwrap();
+        assert!(queue.push(2).is_err());
         assert_eq!(queue.len(), 1);
     }
 
@@ -112,7 +141,7 @@ mod tests {
             async move { queue.take(1, |_, _| true).await }
         });
         tokio::task::yield_now().await;
-        queue.push('a').unwrap();
-        assert_eq!(lane.await.unwrap(), ['a']);
+        queue.push(1).unwrap();
+        assert_eq!(lane.await.unwrap(), [1]);
     }
 }

@@ -14,9 +14,9 @@ use super::cluster::Cluster;
 use super::connect::Connection;
 use super::date::SqlDate;
 use super::lane::{Connections, Prepare};
-use super::queue::Queue;
+use super::queue::{Queue, Request};
 use super::sql;
-use super::topology::{HostId, Topology};
+use super::topology::{HostId, Reader, Topology};
 use crate::domain::{BirthDate, Username};
 use crate::store::StoreError;
 
@@ -35,6 +35,12 @@ pub(super) struct Find {
     pub(super) reply: oneshot::Sender<FindResult>,
 }
 
+impl Request for Find {
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
+
 pub(super) type FindResult = Result<Option<BirthDate>, StoreError>;
 
 /// Which hosts a lane reads from.
@@ -51,11 +57,6 @@ pub(super) async fn run(cluster: Arc<Cluster>, queue: Arc<Queue<Find>>, from: Re
     let mut connections = Connections::new(cluster.host_count());
     loop {
         let batch = queue.take(MAX_BATCH, |_, _| true).await;
-        // A caller that has gone away does not need its answer.
-        let batch: Vec<Find> = batch.into_iter().filter(|find| !find.reply.is_closed()).collect();
-        if batch.is_empty() {
-            continue;
-        }
         cluster.metrics().read_batch(batch.len());
         answer(&cluster, &mut connections, from, batch).await;
     }
@@ -67,14 +68,18 @@ async fn answer(
     from: ReadsFrom,
     mut batch: Vec<Find>,
 ) {
+    let mut unanswered = StoreError::Unavailable("no host can be read from");
     for host in hosts_to_try(&cluster.topology(), from) {
-        match attempt(cluster, connections, host, &batch).await {
+        // What was seen in the meantime may have fenced it.
+        let Some(&reader) = cluster.topology().reader(host) else { continue };
+        match attempt(cluster, connections, reader, &batch).await {
             Ok(found) => {
                 cluster.host_served(host);
                 batch = reply(batch, &found);
                 if batch.is_empty() {
                     return;
                 }
+                unanswered = StoreError::NotYetReplayed;
             }
             Err(error) => {
                 tracing::warn!(host = host.0, %error, "a read failed; the next host is asked");
@@ -84,12 +89,7 @@ async fn answer(
         }
     }
     for find in batch {
-        let error = if find.at_least.is_some() {
-            StoreError::NotYetReplayed
-        } else {
-            StoreError::Unavailable("no host can be read from")
-        };
-        let _ = find.reply.send(Err(error));
+        let _ = find.reply.send(Err(unanswered.clone()));
     }
 }
 
@@ -116,20 +116,19 @@ fn hosts_to_try(topology: &Topology, from: ReadsFrom) -> Vec<HostId> {
 struct Found {
     /// Only those that are there.
     dates: HashMap<Box<str>, BirthDate>,
-    /// How far the host had replayed before the query, where it is a standby and somebody needs to know.
+    /// How far the host had replayed before the query, where that had to be asked.
     replayed: Option<Lsn>,
 }
 
 async fn attempt(
     cluster: &Cluster,
     connections: &mut Connections<ReadConnection>,
-    host: HostId,
+    reader: Reader,
     batch: &[Find],
 ) -> Result<Found, AttemptError> {
-    let needs_position = batch.iter().any(|find| find.at_least.is_some());
-    let is_standby = cluster.topology().readers.iter().any(|r| r.host == host && r.replayed.is_some());
-    let connection = connections.get(cluster, host).await?;
-    let query = connection.find(batch, needs_position && is_standby);
+    let ask_position = batch.iter().any(|find| !reader.is_known_to_have(find.at_least));
+    let connection = connections.get(cluster, reader.host).await?;
+    let query = connection.find(batch, ask_position);
     Ok(timeout(ATTEMPT_TIMEOUT, query).await.map_err(|_| AttemptError::TimedOut)??)
 }
 

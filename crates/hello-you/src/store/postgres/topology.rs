@@ -110,6 +110,13 @@ pub(super) struct Reader {
     pub(super) replayed: Option<Lsn>,
 }
 
+impl Reader {
+    /// Whether it has replayed that for sure; the primary has everything.
+    pub(super) fn is_known_to_have(&self, at_least: Option<Lsn>) -> bool {
+        self.replayed.is_none_or(|replayed| at_least <= Some(replayed))
+    }
+}
+
 pub(super) const TWO_SYSTEMS: &str = "hosts with different system identifiers answer; none is written to";
 pub(super) const TWO_WRITERS: &str = "two hosts accept writes on the same timeline; none is written to";
 pub(super) const FENCED: &str = "a host on an older timeline is fenced";
@@ -189,6 +196,16 @@ fn choose_system(answering: &[(HostId, Nearness, &Report)], memory: Epoch) -> (E
 }
 
 impl Topology {
+    /// The host as one that may be read from, if it still is.
+    pub(super) fn reader(&self, host: HostId) -> Option<&Reader> {
+        self.readers.iter().find(|reader| reader.host == host)
+    }
+
+    /// Whether all hosts that share the load of reads are known to have replayed that.
+    pub(super) fn preferred_have_replayed(&self, at_least: Option<Lsn>) -> bool {
+        self.readers.iter().take(self.preferred).all(|reader| reader.is_known_to_have(at_least))
+    }
+
     fn reason(&mut self, reason: &'static str) {
         if !self.reasons.contains(&reason) {
             self.reasons.push(reason);

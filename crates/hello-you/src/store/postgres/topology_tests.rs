@@ -256,3 +256,14 @@ fn a_standby_that_hides_its_timeline_is_left_aside() {
     assert_eq!(reader_hosts(&topology), [0]);
     assert_eq!(topology.reasons, [UNKNOWN_TIMELINE]);
 }
+
+#[test]
+fn a_standby_is_known_to_have_what_it_had_replayed_and_the_primary_everything() {
+    let topology = decide_fresh(&[near(primary(1)), near(standby(1))]);
+    let (replica, primary) = (topology.reader(HostId(1)).unwrap(), topology.reader(HostId(0)).unwrap());
+    assert!(replica.is_known_to_have(None) && replica.is_known_to_have(Some(Lsn(900))));
+    assert!(!replica.is_known_to_have(Some(Lsn(901))));
+    assert!(primary.is_known_to_have(Some(Lsn(901))));
+    assert!(topology.preferred_have_replayed(Some(Lsn(900))));
+    assert!(!topology.preferred_have_replayed(Some(Lsn(901))), "the replica alone shares the load");
+}

@@ -15,7 +15,7 @@ use super::cluster::Cluster;
 use super::connect::Connection;
 use super::date::SqlDate;
 use super::lane::{Connections, Prepare};
-use super::queue::Queue;
+use super::queue::{Queue, Request};
 use super::sql;
 use crate::domain::{BirthDate, Username};
 use crate::store::{Deleted, Position, Put, StoreError, Written};
@@ -37,6 +37,15 @@ pub(super) struct Write {
 pub(super) enum Change {
     Put { date_of_birth: BirthDate, reply: oneshot::Sender<Result<Written<Put>, StoreError>> },
     Delete { reply: oneshot::Sender<Result<Written<Deleted>, StoreError>> },
+}
+
+impl Request for Write {
+    fn is_abandoned(&self) -> bool {
+        match &self.change {
+            Change::Put { reply, .. } => reply.is_closed(),
+            Change::Delete { reply } => reply.is_closed(),
+        }
+    }
 }
 
 impl Write {
