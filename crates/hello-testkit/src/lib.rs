@@ -7,7 +7,7 @@
 //! - [`FaultProxy`]: a TCP proxy that refuses, resets, swallows or delays, switched at run time.
 //! - [`wait_until`]: waits for a condition with a deadline and reports the last status. Tests do not sleep.
 //! - [`ChildProcess`]: a real program under test, with its output, signals and end.
-//! - [`FakeClock`], [`TestCa`], [`free_port`].
+//! - [`FakeClock`], [`TestCa`], [`free_port`], [`next_random`].
 //!
 //! Nothing here needs a fixed port or leaves anything behind: guards clean up on drop, also when a test panics, and
 //! what a killed test program leaves (directories named `hello-testkit-*` in the temporary directory, a server in
@@ -22,6 +22,7 @@ mod clock;
 mod pg;
 mod port;
 mod proxy;
+mod random;
 mod target_dir;
 mod wait;
 
@@ -32,4 +33,5 @@ pub use nix::sys::signal::Signal;
 pub use pg::{Frozen, PgServer, PgServerBuilder, PgVersion, ReplicaBuilder, StopMode, pg_versions};
 pub use port::free_port;
 pub use proxy::{Fault, FaultProxy, Mode};
+pub use random::next_random;
 pub use wait::{Poll, wait_until};

@@ -9,6 +9,7 @@
     reason = "an error is the test's failure, also in the functions that tests share"
 )]
 
+use hello_testkit::next_random;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -38,15 +39,6 @@ impl Drop for Writing {
 
 fn letters(number: u32) -> String {
     number.to_string().bytes().map(|digit| char::from(b'a' + (digit - b'0'))).collect()
-}
-
-/// A small generator (SplitMix64): the moments of the kills are the same in every run.
-fn next_random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 /// The child: writes until it is killed, and says before each write what it is about to do, and after it that it is

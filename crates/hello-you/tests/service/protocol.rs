@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hello_testkit::{Poll, wait_until};
+use hello_testkit::{Poll, next_random, wait_until};
 use hyper::{Method, StatusCode};
 
 use crate::support::backend::Backend;
@@ -338,15 +338,6 @@ async fn beyond_the_limit_of_connections_a_new_one_waits_for_its_turn() {
     }
     drop(second);
     assert_eq!(third.reply().await.status, 200);
-}
-
-/// A small generator (SplitMix64): every run sends the same bytes.
-fn next_random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hello_testkit::{PgServer, Poll, wait_until};
+use hello_testkit::{PgServer, Poll, next_random, wait_until};
 use hyper::{Method, StatusCode};
 use rustix::process::Signal;
 use tokio::task::JoinSet;
@@ -77,15 +77,6 @@ async fn every_user(service: &Service) -> BTreeMap<String, String> {
 
 fn letters(number: u32) -> String {
     number.to_string().bytes().map(|digit| char::from(digit + (b'a' - b'0'))).collect()
-}
-
-/// A small generator (SplitMix64): the moments of the kills are the same in every run.
-fn next_random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 /// Writes until something goes wrong: new users, and changes of those before.
