@@ -1,0 +1,94 @@
+//! What a database instance should be: plain data, made from resources.
+
+use crate::secret::Secret;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf};
+
+/// An RDS instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// `identifier` of the resource: also the name of its part, its directory and its `cluster_name`.
+    pub identifier: String,
+    /// AWS region.
+    pub region: String,
+    /// Namespace in which its one address lives.
+    pub namespace: String,
+    /// Its private address.
+    pub address: Ipv4Addr,
+    /// The endpoint's host name, as Terraform sees it; the certificate is for it.
+    pub hostname: String,
+    /// The port it listens on.
+    pub port: u16,
+    /// Major version that is wanted: `15`.
+    pub major_version: u32,
+    /// Where its data came from.
+    pub origin: Origin,
+    /// Parameters of its parameter group by name, as given there.
+    pub parameters: BTreeMap<String, String>,
+    /// Storage in bytes.
+    pub storage: u64,
+    /// Should it run?
+    pub running: bool,
+    /// Certificate chain and key for `hostname`, and the CA that clients check against (PEM files).
+    pub tls: TlsFiles,
+    /// The addresses of the VPCs it may be reached from, for `pg_hba.conf`; the security groups decide the rest.
+    pub clients: Vec<ipnet::Ipv4Net>,
+}
+
+/// How an instance came to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// Empty, with a master user and perhaps a database.
+    New {
+        /// The database made at creation (`db_name`).
+        database: Option<String>,
+        /// The master user.
+        user: String,
+        /// Its password; a changed one is set.
+        password: Secret,
+    },
+    /// A read replica by streaming. Ignored once it was promoted.
+    Replica {
+        /// Identifier of the source.
+        source: String,
+        /// Address of the source.
+        address: Ipv4Addr,
+        /// Endpoint name of the source, for which its certificate is.
+        hostname: String,
+        /// Port of the source.
+        port: u16,
+    },
+    /// Restored from a snapshot of this name.
+    Snapshot {
+        /// Name of the snapshot.
+        name: String,
+    },
+}
+
+/// Files of a server's TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsFiles {
+    /// Certificate chain.
+    pub certificate: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+    /// Certificate of the lab's CA.
+    pub ca: PathBuf,
+}
+
+/// What an instance is doing, in RDS's words.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Data is being made or copied.
+    Creating,
+    /// It answers.
+    Available,
+    /// It goes down and comes up again.
+    Rebooting,
+    /// It was stopped and stays so.
+    Stopped,
+    /// It should run and does not answer: why.
+    Failed(String),
+}

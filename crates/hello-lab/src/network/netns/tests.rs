@@ -1,0 +1,56 @@
+use super::*;
+use std::net::TcpListener;
+
+/// Removed when the test ends, however it ends.
+struct Removed(Namespace);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = self.0.delete();
+    }
+}
+
+fn fresh(word: &str) -> Removed {
+    Removed(Namespace::named(format!("hltest-{word}-{}", std::process::id())))
+}
+
+#[test]
+fn what_runs_inside_sees_only_the_namespace() {
+    let namespace = fresh("inside");
+    namespace.0.create().unwrap();
+    let interfaces = namespace.0.run(|| fs::read_to_string("/proc/thread-self/net/dev")).unwrap();
+    let names: Vec<_> = interfaces.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
+    assert!(names.contains(&"lo") && !names.iter().any(|name| name.starts_with("eth")), "{interfaces}");
+}
+
+#[test]
+fn creating_twice_and_deleting_twice_is_no_error() {
+    let namespace = fresh("twice");
+    namespace.0.create().unwrap();
+    namespace.0.create().unwrap();
+    assert!(namespace.0.exists());
+    namespace.0.delete().unwrap();
+    namespace.0.delete().unwrap();
+    assert!(!namespace.0.exists());
+}
+
+#[test]
+fn the_same_port_is_free_in_each_namespace() {
+    let (one, other) = (fresh("one"), fresh("other"));
+    one.0.create().unwrap();
+    other.0.create().unwrap();
+    let listen = || TcpListener::bind("0.0.0.0:80");
+    let first = one.0.run(listen).unwrap();
+    let second = other.0.run(listen).unwrap();
+    drop((first, second));
+}
+
+#[test]
+fn a_file_left_over_is_replaced_by_a_namespace() {
+    let namespace = fresh("leftover");
+    fs::create_dir_all(DIRECTORY).unwrap();
+    File::create(namespace.0.path()).unwrap();
+    assert!(!namespace.0.exists());
+    namespace.0.create().unwrap();
+    assert!(namespace.0.exists());
+}

@@ -1,0 +1,304 @@
+//! The one module that starts, watches, adopts and ends processes.
+//!
+//! A part's process is described, then running. It does not depend on the daemon: it has its own process group, writes to
+//! a file, and stays when the daemon is killed. What runs is recorded in a file beside the part, as process number and
+//! start time, so that a number that was given away again is never taken for it. A process that was started but not
+//! recorded before the daemon was killed is found by its mark in the environment.
+
+use crate::{network::netns::Namespace, timeouts};
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io,
+    os::{fd::OwnedFd, unix::process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use tokio::io::{Interest, unix::AsyncFd};
+
+/// The variable by which a process says whose part it is.
+const MARK: &str = "HELLO_LAB_PART";
+
+/// A process to start.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// Name of the part, unique in the lab, fit for a file name.
+    pub name: String,
+    /// The program: a path, or a name to be found on `PATH`.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Its whole environment, next to `PATH`.
+    pub environment: Vec<(String, String)>,
+    /// The network namespace it runs in; the machine's own where `None`.
+    pub namespace: Option<Namespace>,
+    /// The user and group it becomes, with no capability left; root where `None`.
+    pub user: Option<User>,
+    /// Its working directory.
+    pub directory: PathBuf,
+    /// Where its output goes, appended.
+    pub log: PathBuf,
+}
+
+/// Numbers of a user and its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    /// User number.
+    pub uid: u32,
+    /// Group number.
+    pub gid: u32,
+}
+
+impl User {
+    /// The user of this name.
+    pub fn named(name: &str) -> io::Result<User> {
+        match nix::unistd::User::from_name(name)? {
+            Some(user) => Ok(User { uid: user.uid.as_raw(), gid: user.gid.as_raw() }),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}"))),
+        }
+    }
+}
+
+impl Described {
+    /// The command as it will be run, for logs and errors. The environment is left out: it may hold secrets.
+    pub fn command_line(&self) -> String {
+        let words = [self.program.as_os_str()].into_iter().chain(self.arguments.iter().map(OsString::as_os_str));
+        words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn command(&self, lab: &str) -> io::Result<Command> {
+        let mut command = match self.user {
+            None => Command::new(&self.program),
+            Some(User { uid, gid }) => {
+                let mut command = Command::new("setpriv");
+                command.args([format!("--reuid={uid}"), format!("--regid={gid}")]);
+                command.args(["--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]);
+                command.arg(&self.program);
+                command
+            }
+        };
+        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env(MARK, mark(lab, &self.name))
+            .current_dir(&self.directory)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        Ok(command)
+    }
+}
+
+fn mark(lab: &str, name: &str) -> String {
+    format!("{lab}/{name}")
+}
+
+/// What is written beside a part of its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Identity {
+    pid: i32,
+    /// Ticks since boot, field 22 of `/proc/PID/stat`.
+    start_time: u64,
+}
+
+impl Identity {
+    fn of(pid: i32) -> Option<Identity> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name of the program stands in brackets and may hold anything.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?;
+        let start_time = fields.nth(18)?.parse().ok()?;
+        (state != "Z" && state != "X").then_some(Identity { pid, start_time })
+    }
+}
+
+/// The processes of a lab.
+#[derive(Clone, Debug)]
+pub struct Processes {
+    lab: String,
+    directory: PathBuf,
+}
+
+impl Processes {
+    /// Those of the lab of this name, recorded in `directory`.
+    pub fn new(lab: impl Into<String>, directory: impl Into<PathBuf>) -> Processes {
+        Processes { lab: lab.into(), directory: directory.into() }
+    }
+
+    fn record(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.process"))
+    }
+
+    /// Starts the process, unless it is running already.
+    pub fn start(&self, described: &Described) -> io::Result<Running> {
+        if let Some(running) = self.adopt(&described.name)? {
+            return Ok(running);
+        }
+        fs::create_dir_all(&self.directory)?;
+        let mut command = described.command(&self.lab)?;
+        let spawned = match &described.namespace {
+            Some(namespace) => namespace.run(move || command.spawn()),
+            None => command.spawn(),
+        };
+        let child = spawned.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot start {}: {error}", described.command_line()))
+        })?;
+        let pid = i32::try_from(child.id()).expect("a process number is a positive i32");
+        let identity = Identity::of(pid).unwrap_or(Identity { pid, start_time: 0 });
+        let running = Running::open(identity, Some(child), self.record(&described.name))?;
+        write_whole(&running.record, &serde_json::to_vec(&identity)?)?;
+        Ok(running)
+    }
+
+    /// The running process of this name, if there is one.
+    pub fn adopt(&self, name: &str) -> io::Result<Option<Running>> {
+        let record = self.record(name);
+        let recorded = match fs::read(&record) {
+            Ok(bytes) => serde_json::from_slice::<Identity>(&bytes).ok(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let alive = recorded.filter(|identity| Identity::of(identity.pid) == Some(*identity));
+        let Some(identity) = alive.or_else(|| self.marked(name)) else { return Ok(None) };
+        let running = match Running::open(identity, None, record) {
+            // It ended in between.
+            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => return Ok(None),
+            running => running?,
+        };
+        if recorded != Some(identity) {
+            write_whole(&running.record, &serde_json::to_vec(&identity)?)?;
+        }
+        Ok(Some(running))
+    }
+
+    /// The process that carries the mark and is the leader of its group: its children carry the mark too.
+    fn marked(&self, name: &str) -> Option<Identity> {
+        let wanted = format!("{MARK}={}", mark(&self.lab, name));
+        all_processes().find_map(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+            let carries = environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes());
+            let leads = nix::unistd::getpgid(Some(Pid::from_raw(pid))).ok()? == Pid::from_raw(pid);
+            (carries && leads).then(|| Identity::of(pid)).flatten()
+        })
+    }
+
+    /// Ends whatever carries the mark of this lab; the end of a tear-down. Says how many there were.
+    pub fn kill_all(&self) -> usize {
+        let wanted = format!("{MARK}={}/", self.lab);
+        let mut killed = 0;
+        for pid in all_processes() {
+            let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { continue };
+            if environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(wanted.as_bytes())) {
+                killed += usize::from(kill(Pid::from_raw(pid), Signal::SIGKILL).is_ok());
+            }
+        }
+        killed
+    }
+}
+
+fn all_processes() -> impl Iterator<Item = i32> {
+    let own = std::process::id();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(move |pid| u32::try_from(*pid) != Ok(own))
+}
+
+/// Writes a file that a crash leaves either whole or as it was.
+pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    fs::write(&beside, content)?;
+    File::open(&beside)?.sync_data()?;
+    fs::rename(&beside, path)
+}
+
+/// A running process, ours or adopted. Dropping it ends nothing.
+#[derive(Debug)]
+pub struct Running {
+    identity: Identity,
+    pidfd: AsyncFd<OwnedFd>,
+    /// There where this daemon started it: it must be waited for, or it stays as a zombie.
+    child: Option<Child>,
+    record: PathBuf,
+}
+
+impl Running {
+    fn open(identity: Identity, child: Option<Child>, record: PathBuf) -> io::Result<Running> {
+        let pid = rustix::process::Pid::from_raw(identity.pid)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "process number 0"))?;
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?;
+        Ok(Running { identity, pidfd: AsyncFd::with_interest(pidfd, Interest::READABLE)?, child, record })
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> i32 {
+        self.identity.pid
+    }
+
+    /// Is it alive? One that ended and was not waited for is not.
+    pub fn is_alive(&self) -> bool {
+        Identity::of(self.identity.pid).is_some_and(|now| {
+            // A process that ended before it could be looked at has no start time on record.
+            now.start_time == self.identity.start_time
+        })
+    }
+
+    /// Sends a signal; one that is gone already is no error.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        if !self.is_alive() {
+            return Ok(());
+        }
+        match kill(Pid::from_raw(self.identity.pid), signal) {
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits for its end; the exit code where this daemon started it and it was not ended by a signal.
+    pub async fn ended(&mut self) -> Option<i32> {
+        // A pidfd is readable once the process has ended (pidfd_open(2)).
+        if let Ok(mut ready) = self.pidfd.readable().await {
+            ready.retain_ready();
+        }
+        let _ = fs::remove_file(&self.record);
+        self.child.as_mut().and_then(|child| child.wait().ok()?.code())
+    }
+
+    /// TERM, then KILL when it has not ended after `grace`.
+    pub async fn stop(self, grace: Duration) -> io::Result<()> {
+        self.stop_with(Signal::SIGTERM, grace).await
+    }
+
+    /// `signal`, then KILL when it has not ended after `grace`.
+    pub async fn stop_with(mut self, signal: Signal, grace: Duration) -> io::Result<()> {
+        self.signal(signal)?;
+        // A frozen process acts on the signal only once it goes on.
+        self.signal(Signal::SIGCONT)?;
+        if tokio::time::timeout(grace, self.ended()).await.is_ok() {
+            return Ok(());
+        }
+        self.signal(Signal::SIGKILL)?;
+        match tokio::time::timeout(timeouts::KILLED, self.ended()).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("process {} has not ended after SIGKILL", self.identity.pid),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

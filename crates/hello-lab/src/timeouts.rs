@@ -1,0 +1,6 @@
+//! Every time that the lab waits, in one place, each with its reason.
+
+use std::time::Duration;
+
+/// For the end of a process after SIGKILL: only a process inside the kernel takes longer than an instant.
+pub const KILLED: Duration = Duration::from_secs(10);
