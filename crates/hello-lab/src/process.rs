@@ -69,7 +69,8 @@ impl User {
 impl Described {
     /// The command as it will be run, for logs and errors. The environment is left out: it may hold secrets.
     pub fn command_line(&self) -> String {
-        let words = [self.program.as_os_str()].into_iter().chain(self.arguments.iter().map(OsString::as_os_str));
+        let words =
+            [self.program.as_os_str()].into_iter().chain(self.arguments.iter().map(OsString::as_os_str));
         words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
     }
 
@@ -79,7 +80,13 @@ impl Described {
             Some(User { uid, gid }) => {
                 let mut command = Command::new("setpriv");
                 command.args([format!("--reuid={uid}"), format!("--regid={gid}")]);
-                command.args(["--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]);
+                command.args([
+                    "--clear-groups",
+                    "--inh-caps=-all",
+                    "--bounding-set=-all",
+                    "--no-new-privs",
+                    "--",
+                ]);
                 command.arg(&self.program);
                 command
             }
@@ -239,7 +246,12 @@ impl Running {
         let pid = rustix::process::Pid::from_raw(identity.pid)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "process number 0"))?;
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?;
-        Ok(Running { identity, pidfd: AsyncFd::with_interest(pidfd, Interest::READABLE)?, child, record })
+        Ok(Running {
+            identity,
+            pidfd: AsyncFd::register_with_interest(pidfd, Interest::READABLE)?,
+            child,
+            record,
+        })
     }
 
     /// Its process number.

@@ -19,7 +19,8 @@ fn what_runs_inside_sees_only_the_namespace() {
     let namespace = fresh("inside");
     namespace.0.create().unwrap();
     let interfaces = namespace.0.run(|| fs::read_to_string("/proc/thread-self/net/dev")).unwrap();
-    let names: Vec<_> = interfaces.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
+    let names: Vec<_> =
+        interfaces.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
     assert!(names.contains(&"lo") && !names.iter().any(|name| name.starts_with("eth")), "{interfaces}");
 }
 
