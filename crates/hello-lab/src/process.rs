@@ -246,12 +246,12 @@ impl Running {
         let pid = rustix::process::Pid::from_raw(identity.pid)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "process number 0"))?;
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?;
-        Ok(Running {
-            identity,
-            pidfd: AsyncFd::register_with_interest(pidfd, Interest::READABLE)?,
-            child,
-            record,
-        })
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe for types that may close their descriptor early; an OwnedFd that nobody can reach does not"
+        )]
+        let pidfd = AsyncFd::with_interest(pidfd, Interest::READABLE)?;
+        Ok(Running { identity, pidfd, child, record })
     }
 
     /// Its process number.
