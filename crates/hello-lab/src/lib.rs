@@ -9,6 +9,7 @@
 //! - [`lab`]: a lab's name and its directories
 //! - [`network`], [`database`], [`task`], [`load_balancer`], [`dns`]: the kinds of parts. Each has a `model` (what should
 //!   be, plain data), a pure plan, and effects of its own
+//! - [`store`], [`world`]: what the daemon knows, durably
 //! - [`process`]: the one module that starts, watches, adopts and ends processes
 //! - [`secret`]: a text that is never printed
 //! - [`timeouts`]: every time that the lab waits, with its reason
@@ -20,5 +21,7 @@ pub mod load_balancer;
 pub mod network;
 pub mod process;
 pub mod secret;
+pub mod store;
 pub mod task;
 pub mod timeouts;
+pub mod world;
