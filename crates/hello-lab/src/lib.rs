@@ -10,6 +10,8 @@
 //! - [`network`], [`database`], [`task`], [`load_balancer`], [`dns`]: the kinds of parts. Each has a `model` (what should
 //!   be, plain data), a pure plan, and effects of its own
 //! - [`store`], [`world`]: what the daemon knows, durably
+//! - [`meaning`]: what resources mean: from what Terraform applied to the models of parts
+//! - [`service`]: how a service keeps its tasks: the scheduler of ECS
 //! - [`process`]: the one module that starts, watches, adopts and ends processes
 //! - [`secret`]: a text that is never printed
 //! - [`timeouts`]: every time that the lab waits, with its reason
@@ -18,9 +20,11 @@ pub mod database;
 pub mod dns;
 pub mod lab;
 pub mod load_balancer;
+pub mod meaning;
 pub mod network;
 pub mod process;
 pub mod secret;
+pub mod service;
 pub mod store;
 pub mod task;
 pub mod timeouts;

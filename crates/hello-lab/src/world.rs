@@ -6,12 +6,15 @@
 mod contents;
 
 pub use contents::{
-    Contents, Deployment, InterfaceRecord, Resource, ResourceKey, ServiceRecord, TaskRecord, TaskWish,
+    Contents, Deployment, InterfaceRecord, Resource, ResourceKey, ServiceRecord, TaskRecord, TaskWish, key_of,
 };
 
 use crate::store::{Row, Store, StoreError};
 use serde::Serialize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, PoisonError},
+};
 use terraform_provider_aws::schema::Catalogue;
 use tokio::sync::watch;
 
@@ -60,7 +63,10 @@ impl World {
     /// Makes a change: `edit` works on a draft, which counts only when it returns `Ok` and the store has it.
     ///
     /// A draft that changes nothing wakes nobody.
-    pub fn change<T, E: From<StoreError>>(&self, edit: impl FnOnce(&mut Draft) -> Result<T, E>) -> Result<T, E> {
+    pub fn change<T, E: From<StoreError>>(
+        &self,
+        edit: impl FnOnce(&mut Draft) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut current = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
         let mut draft = Draft { contents: Contents::clone(&current), put: Vec::new(), gone: Vec::new() };
         let result = edit(&mut draft)?;
@@ -141,6 +147,21 @@ impl Draft {
     pub fn remove_service(&mut self, key: &str) {
         if self.contents.services.remove(key).is_some() {
             self.gone(contents::SERVICE, key);
+        }
+    }
+
+    /// Gives a public address, or the first one of a range, to its owner.
+    pub fn put_address(&mut self, owner: &str, address: Ipv4Addr) {
+        if self.contents.addresses.get(owner) != Some(&address) {
+            self.put(contents::ADDRESS, owner, &address);
+            self.contents.addresses.insert(owner.to_owned(), address);
+        }
+    }
+
+    /// Takes an owner's public address away.
+    pub fn remove_address(&mut self, owner: &str) {
+        if self.contents.addresses.remove(owner).is_some() {
+            self.gone(contents::ADDRESS, owner);
         }
     }
 

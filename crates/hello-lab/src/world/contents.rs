@@ -18,6 +18,7 @@ pub(super) const RESOURCE: &str = "resource";
 pub(super) const INTERFACE: &str = "interface";
 pub(super) const TASK: &str = "task";
 pub(super) const SERVICE: &str = "service";
+pub(super) const ADDRESS: &str = "address";
 pub(super) const CUT: &str = "cut";
 
 /// What is known at one moment.
@@ -27,6 +28,8 @@ pub struct Contents {
     pub resources: BTreeMap<ResourceKey, Arc<Resource>>,
     /// Network interfaces by owner: `eu-west-1/db/hello`.
     pub interfaces: BTreeMap<String, InterfaceRecord>,
+    /// Public addresses of gateways and resolvers, and each region's range, by owner: `eu-west-1/range`.
+    pub addresses: BTreeMap<String, Ipv4Addr>,
     /// Tasks by identifier.
     pub tasks: BTreeMap<String, TaskRecord>,
     /// Services by ARN.
@@ -68,6 +71,8 @@ pub struct Resource {
     pub acknowledged: bool,
     /// The life of the daemon in which it was made.
     pub made_in: u64,
+    /// Milliseconds since 1970 when it was made.
+    pub made_at: u64,
     /// Asked to go: its parts end first.
     pub deleting: bool,
 }
@@ -81,6 +86,7 @@ pub(super) struct StoredResource {
     config: Box<RawValue>,
     acknowledged: bool,
     made_in: u64,
+    made_at: u64,
     deleting: bool,
 }
 
@@ -104,6 +110,7 @@ impl Resource {
             config: raw(&self.config),
             acknowledged: self.acknowledged,
             made_in: self.made_in,
+            made_at: self.made_at,
             deleting: self.deleting,
         }
     }
@@ -143,6 +150,8 @@ pub struct TaskRecord {
     pub subnet: String,
     /// What is wanted of it.
     pub wish: TaskWish,
+    /// Is it a target of its service's target groups?
+    pub registered: bool,
     /// Milliseconds since 1970 when it was asked for.
     pub created_at: u64,
     /// Has it ever been ready for requests?
@@ -206,12 +215,16 @@ impl Contents {
                     region: stored.region,
                     acknowledged: stored.acknowledged,
                     made_in: stored.made_in,
+                    made_at: stored.made_at,
                     deleting: stored.deleting,
                 };
                 self.resources.insert(resource.key(), Arc::new(resource));
             }
             INTERFACE => {
                 self.interfaces.insert(row.key.clone(), serde_json::from_str(&row.text).ok()?);
+            }
+            ADDRESS => {
+                self.addresses.insert(row.key.clone(), serde_json::from_str(&row.text).ok()?);
             }
             TASK => {
                 self.tasks.insert(row.key.clone(), serde_json::from_str(&row.text).ok()?);
@@ -230,7 +243,10 @@ impl Contents {
     /// All resources of a type.
     pub fn of_type<'a>(&'a self, type_name: &'a str) -> impl Iterator<Item = &'a Arc<Resource>> {
         let from = ResourceKey { type_name: type_name.to_owned(), region: String::new(), id: String::new() };
-        self.resources.range(from..).map(|(_, resource)| resource).take_while(move |resource| resource.type_name == type_name)
+        self.resources
+            .range(from..)
+            .map(|(_, resource)| resource)
+            .take_while(move |resource| resource.type_name == type_name)
     }
 
     /// The resource of a type with this `id`, in any region: identifiers are unique.

@@ -9,6 +9,7 @@ fn resource(id: &str) -> Resource {
         config: Value::Null,
         acknowledged: false,
         made_in: 1,
+        made_at: 1,
         deleting: false,
     }
 }

@@ -1,0 +1,92 @@
+//! What RDS instances should be.
+
+use super::interfaces::{database_owner, namespace_part};
+use crate::{
+    database::model::{Instance, Origin, TlsFiles},
+    lab::Lab,
+    secret::Secret,
+    world::{Contents, Resource},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// An instance's storage where nobody knows, in GiB: the least that gp3 has.
+const LEAST_STORAGE: u64 = 20;
+
+/// The instance of this identifier or ARN.
+pub fn find<'a>(contents: &'a Contents, name: &str) -> Option<&'a Arc<Resource>> {
+    contents
+        .of_type("aws_db_instance")
+        .find(|instance| [instance.text("identifier"), instance.text("arn")].contains(&name))
+}
+
+/// What an instance should be; `None` while its address, or that of its source, is not given yet.
+pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFiles) -> Option<Instance> {
+    let identifier = resource.text("identifier");
+    let owner = database_owner(&resource.region, identifier);
+    let interface = contents.interfaces.get(&owner)?;
+    let source = resource.state.get("replicate_source_db").non_empty();
+    let source = source.and_then(|source| find(contents, source));
+    let text = |name: &str| resource.state.get(name).non_empty().map(str::to_owned);
+    let origin = if let Some(source) = source {
+        let address = contents.interfaces.get(&database_owner(&source.region, source.text("identifier")))?;
+        Origin::Replica {
+            source: source.text("identifier").to_owned(),
+            address: address.address,
+            hostname: source.text("address").to_owned(),
+            port: port(source),
+        }
+    } else if let Some(name) = text("snapshot_identifier") {
+        Origin::Snapshot { name }
+    } else {
+        let password =
+            resource.config.get("password_wo").non_empty().or(resource.state.get("password").non_empty());
+        Origin::New {
+            database: text("db_name"),
+            user: text("username").unwrap_or_default(),
+            password: Secret::new(password.unwrap_or_default()),
+        }
+    };
+    let storage =
+        |instance: &Resource| instance.state.get("allocated_storage").as_i64().filter(|size| *size > 0);
+    let gib = storage(resource).or_else(|| source.and_then(|source| storage(source)));
+    Some(Instance {
+        identifier: identifier.to_owned(),
+        region: resource.region.clone(),
+        namespace: lab.namespace(&namespace_part(&owner)).name().to_owned(),
+        address: interface.address,
+        hostname: resource.text("address").to_owned(),
+        port: port(resource),
+        major_version: major_version(resource).or_else(|| source.and_then(|source| major_version(source)))?,
+        origin,
+        parameters: parameters(contents, resource),
+        storage: gib.and_then(|gib| u64::try_from(gib).ok()).unwrap_or(LEAST_STORAGE) << 30,
+        running: !resource.deleting,
+        tls,
+        clients: contents.of_type("aws_vpc").filter_map(|vpc| vpc.text("cidr_block").parse().ok()).collect(),
+    })
+}
+
+fn port(instance: &Resource) -> u16 {
+    instance
+        .state
+        .get("port")
+        .as_i64()
+        .and_then(|port| u16::try_from(port).ok())
+        .filter(|port| *port > 0)
+        .unwrap_or(5432)
+}
+
+fn major_version(instance: &Resource) -> Option<u32> {
+    instance.text("engine_version").split('.').next()?.parse().ok()
+}
+
+fn parameters(contents: &Contents, instance: &Resource) -> BTreeMap<String, String> {
+    let name = instance.text("parameter_group_name");
+    let mut groups = contents.of_type("aws_db_parameter_group");
+    let group = groups.find(|group| group.text("name") == name && group.region == instance.region);
+    let parameters = group.map(|group| group.state.get("parameter").items()).unwrap_or_default();
+    let pair = |parameter: &terraform_provider_aws::value::Value| {
+        Some((parameter.get("name").as_str()?.to_owned(), parameter.get("value").as_str()?.to_owned()))
+    };
+    parameters.iter().filter_map(pair).collect()
+}
