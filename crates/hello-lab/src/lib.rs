@@ -9,15 +9,20 @@
 //! - [`lab`]: a lab's name and its directories
 //! - [`network`], [`database`], [`task`], [`load_balancer`], [`dns`]: the kinds of parts. Each has a `model` (what should
 //!   be, plain data), a pure plan, and effects of its own
+//! - [`backend`]: what Terraform's provider applies to
 //! - [`store`], [`world`]: what the daemon knows, durably
+//! - [`board`], [`events`]: how the parts fare, now and over time
 //! - [`meaning`]: what resources mean: from what Terraform applied to the models of parts
 //! - [`service`]: how a service keeps its tasks: the scheduler of ECS
 //! - [`process`]: the one module that starts, watches, adopts and ends processes
 //! - [`secret`]: a text that is never printed
 //! - [`timeouts`]: every time that the lab waits, with its reason
 
+pub mod backend;
+pub mod board;
 pub mod database;
 pub mod dns;
+pub mod events;
 pub mod lab;
 pub mod load_balancer;
 pub mod meaning;

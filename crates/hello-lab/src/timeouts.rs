@@ -7,3 +7,15 @@ pub const KILLED: Duration = Duration::from_secs(10);
 
 /// For another process that holds the store's lock: only a second daemon by mistake, which ends at once.
 pub const STORE_BUSY: Duration = Duration::from_secs(5);
+
+/// For links, routes, filters, DNS and load balancers: a pass takes a fraction of a second; the rest is a busy machine.
+pub const PART_READY: Duration = Duration::from_secs(60);
+
+/// For a database: `initdb` or a copy of its source, then recovery.
+pub const DATABASE_READY: Duration = Duration::from_secs(300);
+
+/// For a service that its configuration wants steady: Terraform's own default for `aws_ecs_service` is twenty minutes.
+pub const SERVICE_STEADY: Duration = Duration::from_secs(1200);
+
+/// For the end of a part: draining takes up to the deregistration delay, five minutes unless configured otherwise.
+pub const PART_GONE: Duration = Duration::from_secs(420);

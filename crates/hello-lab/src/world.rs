@@ -165,6 +165,14 @@ impl Draft {
         }
     }
 
+    /// Remembers a choice of this lab.
+    pub fn put_setting(&mut self, name: &str, value: &str) {
+        if self.contents.settings.get(name).map(String::as_str) != Some(value) {
+            self.put(contents::SETTING, name, &value);
+            self.contents.settings.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
     /// Cuts an interface's owner off, or joins it again.
     pub fn set_cut(&mut self, owner: &str, cut: bool) {
         if cut && self.contents.cuts.insert(owner.to_owned()) {

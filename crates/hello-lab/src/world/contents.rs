@@ -19,6 +19,7 @@ pub(super) const INTERFACE: &str = "interface";
 pub(super) const TASK: &str = "task";
 pub(super) const SERVICE: &str = "service";
 pub(super) const ADDRESS: &str = "address";
+pub(super) const SETTING: &str = "setting";
 pub(super) const CUT: &str = "cut";
 
 /// What is known at one moment.
@@ -34,6 +35,8 @@ pub struct Contents {
     pub tasks: BTreeMap<String, TaskRecord>,
     /// Services by ARN.
     pub services: BTreeMap<String, ServiceRecord>,
+    /// What was chosen once for this lab: `image`, `registry-password`, ...
+    pub settings: BTreeMap<String, String>,
     /// Owners of interfaces that are cut off.
     pub cuts: BTreeSet<String>,
 }
@@ -231,6 +234,9 @@ impl Contents {
             }
             SERVICE => {
                 self.services.insert(row.key.clone(), serde_json::from_str(&row.text).ok()?);
+            }
+            SETTING => {
+                self.settings.insert(row.key.clone(), serde_json::from_str(&row.text).ok()?);
             }
             CUT => {
                 self.cuts.insert(row.key.clone());
