@@ -101,7 +101,7 @@ impl Board {
                     }
                     (Some(Condition::Pending(sentence)), _) => last = sentence,
                     (Some(Condition::Ready(_)), _) => {
-                        "an earlier change is ready, this one is not yet".clone_into(&mut last)
+                        "an earlier change is ready, this one is not yet".clone_into(&mut last);
                     }
                     (Some(Condition::Gone) | None, _) => {}
                 }

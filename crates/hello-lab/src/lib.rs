@@ -9,6 +9,8 @@
 //! - [`lab`]: a lab's name and its directories
 //! - [`network`], [`database`], [`task`], [`load_balancer`], [`dns`]: the kinds of parts. Each has a `model` (what should
 //!   be, plain data), a pure plan, and effects of its own
+//! - [`preflight`]: what a machine must have
+//! - [`control`]: how the command line and the daemon talk
 //! - [`backend`]: what Terraform's provider applies to
 //! - [`store`], [`world`]: what the daemon knows, durably
 //! - [`board`], [`events`]: how the parts fare, now and over time
@@ -20,6 +22,7 @@
 
 pub mod backend;
 pub mod board;
+pub mod control;
 pub mod database;
 pub mod dns;
 pub mod events;
@@ -27,6 +30,7 @@ pub mod lab;
 pub mod load_balancer;
 pub mod meaning;
 pub mod network;
+pub mod preflight;
 pub mod process;
 pub mod secret;
 pub mod service;

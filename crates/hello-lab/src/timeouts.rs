@@ -19,3 +19,9 @@ pub const SERVICE_STEADY: Duration = Duration::from_secs(1200);
 
 /// For the end of a part: draining takes up to the deregistration delay, five minutes unless configured otherwise.
 pub const PART_GONE: Duration = Duration::from_secs(420);
+
+/// For the daemon to accept a caller: it does nothing else on that socket.
+pub const CONTROL_CONNECT: Duration = Duration::from_secs(5);
+
+/// For a caller's one line: a command line sends it at once.
+pub const CONTROL_REQUEST: Duration = Duration::from_secs(5);
