@@ -9,6 +9,8 @@
 //! - [`lab`]: a lab's name and its directories
 //! - [`network`], [`database`], [`task`], [`load_balancer`], [`dns`]: the kinds of parts. Each has a `model` (what should
 //!   be, plain data), a pure plan, and effects of its own
+//! - [`environment`], [`terraform`]: how `terraform` finds the lab
+//! - [`status`]: the diagram as text
 //! - [`preflight`]: what a machine must have
 //! - [`control`]: how the command line and the daemon talk
 //! - [`backend`]: what Terraform's provider applies to
@@ -25,6 +27,7 @@ pub mod board;
 pub mod control;
 pub mod database;
 pub mod dns;
+pub mod environment;
 pub mod events;
 pub mod lab;
 pub mod load_balancer;
@@ -34,7 +37,9 @@ pub mod preflight;
 pub mod process;
 pub mod secret;
 pub mod service;
+pub mod status;
 pub mod store;
 pub mod task;
+pub mod terraform;
 pub mod timeouts;
 pub mod world;
