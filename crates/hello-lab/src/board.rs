@@ -72,6 +72,11 @@ impl Board {
         !matches!((before, condition), (Some(Condition::Ready(_)), Condition::Ready(_)))
     }
 
+    /// Told of each change.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
     /// Forgets a part.
     pub fn forget(&self, part: &str) {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner).remove(part);

@@ -25,3 +25,18 @@ pub const CONTROL_CONNECT: Duration = Duration::from_secs(5);
 
 /// For a caller's one line: a command line sends it at once.
 pub const CONTROL_REQUEST: Duration = Duration::from_secs(5);
+
+/// Between two looks at parts that are as they should be: what was changed by hand is put right within this time.
+pub const RESYNC: Duration = Duration::from_secs(5);
+
+/// Before what has failed is tried again: most causes are another part that is on its way.
+pub const RETRY: Duration = Duration::from_millis(200);
+
+/// For a daemon that was just started to listen: it reads its store first.
+pub const DAEMON_START: Duration = Duration::from_secs(15);
+
+/// For a daemon to end after it was told to: it finishes the steps it is in.
+pub const DAEMON_STOP: Duration = Duration::from_secs(30);
+
+/// For everything to be as it should be after `terraform apply`: tasks are pulled, started and checked.
+pub const SETTLED: Duration = Duration::from_secs(120);

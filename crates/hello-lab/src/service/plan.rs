@@ -174,9 +174,7 @@ pub fn plan(
         match &task.status {
             Status::Stopped(_) => {
                 if !task.was_ready && task.definition == deployment.definition && task.wish == TaskWish::Run {
-                    deployment.failures += 1;
-                    let doubled = FIRST_BACK_OFF << (deployment.failures - 1).min(6);
-                    deployment.not_before = now + doubled.min(LONGEST_BACK_OFF);
+                    count_failure(&mut deployment, now);
                 }
                 actions.push(Action::Bury(task.id.clone()));
             }
@@ -296,6 +294,13 @@ pub fn plan(
         steady: is_steady,
         look_again,
     }
+}
+
+/// Counts a task that ended before it was ready: the next is started after a growing while.
+pub fn count_failure(deployment: &mut Deployment, now: u64) {
+    deployment.failures += 1;
+    let doubled = FIRST_BACK_OFF << (deployment.failures - 1).min(6);
+    deployment.not_before = now + doubled.min(LONGEST_BACK_OFF);
 }
 
 /// Plans the end of a service: every task drains and stops.
