@@ -40,3 +40,7 @@ pub const DAEMON_STOP: Duration = Duration::from_secs(30);
 
 /// For everything to be as it should be after `terraform apply`: tasks are pulled, started and checked.
 pub const SETTLED: Duration = Duration::from_secs(120);
+
+/// For the kernel's answers to all that is asked of one namespace at a time: each takes milliseconds, on a busy machine
+/// some hundred of them.
+pub const KERNEL: Duration = Duration::from_secs(20);
