@@ -10,6 +10,7 @@
 //! - [`network`], [`database`], [`task`], [`load_balancer`], [`dns`]: the kinds of parts. Each has a `model` (what should
 //!   be, plain data), a pure plan, and effects of its own
 //! - [`process`]: the one module that starts, watches, adopts and ends processes
+//! - [`tls`]: the lab's certificate authority
 //! - [`secret`]: a text that is never printed
 //! - [`timeouts`]: every time that the lab waits, with its reason
 
@@ -17,8 +18,10 @@ pub mod database;
 pub mod dns;
 pub mod lab;
 pub mod load_balancer;
+mod low_ports;
 pub mod network;
 pub mod process;
 pub mod secret;
 pub mod task;
 pub mod timeouts;
+pub mod tls;
