@@ -19,6 +19,7 @@
 //! - [`meaning`]: what resources mean: from what Terraform applied to the models of parts
 //! - [`service`]: how a service keeps its tasks: the scheduler of ECS
 //! - [`process`]: the one module that starts, watches, adopts and ends processes
+//! - [`tls`]: the lab's certificate authority
 //! - [`secret`]: a text that is never printed
 //! - [`timeouts`]: every time that the lab waits, with its reason
 
@@ -32,6 +33,7 @@ pub mod events;
 pub mod lab;
 pub mod load_balancer;
 pub mod meaning;
+mod low_ports;
 pub mod network;
 pub mod preflight;
 pub mod process;
@@ -43,3 +45,4 @@ pub mod task;
 pub mod terraform;
 pub mod timeouts;
 pub mod world;
+pub mod tls;

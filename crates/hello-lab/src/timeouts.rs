@@ -44,3 +44,29 @@ pub const SETTLED: Duration = Duration::from_secs(120);
 /// For the kernel's answers to all that is asked of one namespace at a time: each takes milliseconds, on a busy machine
 /// some hundred of them.
 pub const KERNEL: Duration = Duration::from_secs(20);
+
+/// Until a small server process (HAProxy, DNS, a published port) answers: it takes some 30 ms, and far longer only on a
+/// machine that does nothing else.
+pub const PROCESS_START: Duration = Duration::from_secs(10);
+
+/// Between two looks at a process that is starting.
+pub const POLL_START: Duration = Duration::from_millis(5);
+
+/// Between TERM and KILL for a process that has nothing to finish.
+pub const PROCESS_STOP: Duration = Duration::from_secs(2);
+
+/// For an answer of HAProxy's admin socket: it answers in under a millisecond unless it is stopped.
+pub const ADMIN_SOCKET: Duration = Duration::from_secs(1);
+
+/// Between two looks at targets that are as they should be. The daemon learns of a failed target this late at most.
+pub const TARGETS: Duration = Duration::from_millis(200);
+
+/// Between two looks while a target is being registered or drained: it is waited for.
+pub const TARGETS_UNDER_WAY: Duration = Duration::from_millis(50);
+
+/// For a connection from a load balancer to a target: an ALB answers 504 after 10 seconds.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html#http-504-issues>
+pub const TARGET_CONNECT: Duration = Duration::from_secs(10);
+
+/// The least that requests of an older HAProxy configuration get to end in.
+pub const OLD_CONFIGURATION: Duration = Duration::from_secs(60);

@@ -1,0 +1,13 @@
+//! HAProxy as a load balancer: real processes, targets and clients in a network namespace of the test's own.
+//!
+//! Needs root and the package haproxy. Nodes and targets are addresses of `lo` in the namespace.
+//!
+//! - `targets`: registration, checks, draining, failing open
+//! - `requests`: rules, headers, statuses, TLS
+//! - `processes`: new configurations under load, kill, adoption, tear-down
+//! - `support`: the namespace, targets and clients
+
+mod processes;
+mod requests;
+mod support;
+mod targets;
