@@ -62,11 +62,16 @@ impl Drop for InFlight<'_> {
     }
 }
 
+/// The name that marks state as made in this lab.
+pub fn mark(lab: &str) -> String {
+    format!("lab {lab}")
+}
+
 impl LabBackend {
     /// The backend of the lab of this name.
     pub fn new(lab: &str, world: Arc<World>, board: Arc<Board>, events: Arc<Events>) -> LabBackend {
         LabBackend {
-            mark: format!("lab {lab}"),
+            mark: mark(lab),
             world,
             board,
             events,

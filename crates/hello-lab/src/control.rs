@@ -59,8 +59,6 @@ pub enum Request {
     Settle,
     /// Ends the daemon; the parts stay.
     Stop,
-    /// Ends every part, then the daemon.
-    TearDown,
 }
 
 /// A fault.

@@ -7,12 +7,14 @@
 //! - [`network`]: namespaces, links, routes, filters
 //! - [`internet`]: the registry, and the port of this machine that leads into the lab
 //! - [`dns`]: the DNS servers
+//! - [`log_groups`]: where logs go
 //! - [`databases`], [`load_balancers`], [`services`]: parts by that name
 
 pub mod databases;
 pub mod dns;
 pub mod internet;
 pub mod load_balancers;
+pub mod log_groups;
 pub mod network;
 pub mod services;
 
@@ -23,7 +25,7 @@ use crate::{
     events::Events,
     lab::Lab,
     load_balancer::LoadBalancers,
-    publish::Publish,
+    publish::PublishedPorts,
     task::Tasks,
     timeouts,
     tls::Authority,
@@ -53,8 +55,8 @@ pub struct Context {
     pub load_balancers: LoadBalancers,
     /// DNS servers.
     pub dns: DnsServers,
-    /// The published port.
-    pub publish: Publish,
+    /// Published ports.
+    pub published: PublishedPorts,
 }
 
 impl Context {
@@ -151,6 +153,7 @@ pub async fn run(context: Arc<Context>, port: u16, stop: watch::Receiver<bool>) 
         network::run(Arc::clone(&context), stop.clone()),
         internet::run(Arc::clone(&context), port, stop.clone()),
         dns::run(Arc::clone(&context), stop.clone()),
+        log_groups::run(Arc::clone(&context), stop.clone()),
         databases::run(Arc::clone(&context), stop.clone()),
         load_balancers::run(Arc::clone(&context), stop.clone()),
         services::run(context, stop),

@@ -12,6 +12,8 @@
 //! - [`environment`], [`terraform`]: how `terraform` finds the lab
 //! - [`status`]: the diagram as text
 //! - [`preflight`]: what a machine must have
+//! - [`cli`]: the command line
+//! - [`daemon`], [`controllers`]: what runs all the time
 //! - [`control`]: how the command line and the daemon talk
 //! - [`backend`]: what Terraform's provider applies to
 //! - [`store`], [`world`]: what the daemon knows, durably
@@ -25,7 +27,10 @@
 
 pub mod backend;
 pub mod board;
+pub mod cli;
 pub mod control;
+pub mod controllers;
+pub mod daemon;
 pub mod database;
 pub mod dns;
 pub mod environment;

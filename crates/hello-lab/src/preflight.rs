@@ -16,6 +16,9 @@ pub struct Problem {
     pub way_out: String,
 }
 
+/// Where Debian keeps PostgreSQL's versions.
+pub const POSTGRESQL: &str = "/usr/lib/postgresql";
+
 /// Programs and the Debian packages that have them.
 const PROGRAMS: &[(&str, &str)] = &[
     ("nft", "nftables"),
@@ -57,7 +60,7 @@ impl Machine {
         path.extend(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from));
         Machine {
             path,
-            postgresql: PathBuf::from("/usr/lib/postgresql"),
+            postgresql: PathBuf::from(POSTGRESQL),
             file_systems: fs::read_to_string("/proc/filesystems").unwrap_or_default(),
             root: nix::unistd::Uid::effective().is_root(),
             data: data.to_owned(),
@@ -89,12 +92,7 @@ pub fn problems(machine: &Machine) -> Vec<Problem> {
             format!("apt-get install --no-install-recommends {}", packages.join(" ")),
         );
     }
-    let has_server = fs::read_dir(&machine.postgresql)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|version| version.path().join("bin/postgres").is_file());
-    if !has_server {
+    if newest_postgresql(&machine.postgresql).is_none() {
         problem("no PostgreSQL server is installed".to_owned(), "apt-get install postgresql".to_owned());
     }
     if !machine.has("terraform") {
@@ -132,6 +130,13 @@ pub fn problems(machine: &Machine) -> Vec<Problem> {
         );
     }
     problems
+}
+
+/// The newest major version of PostgreSQL's server below `directory`.
+pub fn newest_postgresql(directory: &Path) -> Option<u32> {
+    let versions = fs::read_dir(directory).ok()?.flatten();
+    let installed = versions.filter(|version| version.path().join("bin/postgres").is_file());
+    installed.filter_map(|version| version.file_name().to_str()?.parse().ok()).max()
 }
 
 /// Finds a program where root's programs are too.

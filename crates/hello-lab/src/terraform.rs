@@ -1,12 +1,14 @@
 //! Running the ordinary `terraform` on the lab.
 
-use crate::preflight::find_program;
+use crate::{environment::DEFAULT_LAB, preflight::find_program};
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Stdio,
 };
+use terraform_provider_aws::mark;
 use tokio::process::Command;
 
 /// The user's `terraform` in a directory, with the lab's environment.
@@ -76,4 +78,82 @@ async fn quiet(mut command: Command, name: &str) -> anyhow::Result<()> {
         bail!("{name} has failed:\n{}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
+}
+
+/// Removes the state of a lab that is gone from a Terraform directory. State that the lab did not make stays: it may
+/// describe real infrastructure.
+pub fn forget_state(directory: &Path, lab: &str) -> anyhow::Result<()> {
+    let state = if lab == DEFAULT_LAB {
+        directory.join("terraform.tfstate")
+    } else {
+        directory.join("terraform.tfstate.d").join(lab).join("terraform.tfstate")
+    };
+    let text = match std::fs::read_to_string(&state) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        text => text.with_context(|| format!("read {}", state.display()))?,
+    };
+    let parsed: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("read {}", state.display()))?;
+    if !is_of_lab(&parsed, lab) {
+        return Ok(());
+    }
+    let backup = state.with_extension("tfstate.backup");
+    for file in [&state, &backup] {
+        match std::fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("remove {}", file.display()));
+            }
+            _ => {}
+        }
+    }
+    if lab != DEFAULT_LAB {
+        // A workspace without state is one that nobody needs; one with other files is somebody's.
+        let _ = state.parent().map(std::fs::remove_dir);
+    }
+    Ok(())
+}
+
+/// Has the state resources of AWS, and are they all this lab's?
+fn is_of_lab(state: &serde_json::Value, lab: &str) -> bool {
+    let resources = state["resources"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of_aws = resources.iter().filter(|resource| {
+        resource["mode"] == "managed" && resource["provider"].as_str().is_some_and(|name| name.contains("hashicorp/aws"))
+    });
+    let mut instances = of_aws.flat_map(|resource| resource["instances"].as_array().into_iter().flatten());
+    instances.all(|instance| {
+        let private = instance["private"].as_str().unwrap_or_default();
+        let private = base64::engine::general_purpose::STANDARD.decode(private).unwrap_or_default();
+        mark::check("resource", &private, Some(&crate::backend::mark(lab))).is_ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(private: &[u8]) -> String {
+        let private = base64::engine::general_purpose::STANDARD.encode(private);
+        serde_json::json!({ "resources": [{
+            "mode": "managed",
+            "type": "aws_vpc",
+            "provider": "provider[\"registry.terraform.io/hashicorp/aws\"]",
+            "instances": [{ "private": private }],
+        }]})
+        .to_string()
+    }
+
+    #[test]
+    fn only_state_of_the_lab_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("terraform.tfstate");
+        for (private, stays) in [
+            (mark::private(&crate::backend::mark("default")), false),
+            (mark::private(&crate::backend::mark("other")), true),
+            (b"{\"schema_version\":\"2\"}".to_vec(), true),
+        ] {
+            std::fs::write(&file, state(&private)).unwrap();
+            forget_state(directory.path(), "default").unwrap();
+            assert_eq!(file.exists(), stays, "{}", String::from_utf8_lossy(&private));
+        }
+    }
 }

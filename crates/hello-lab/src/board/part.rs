@@ -19,3 +19,11 @@ pub fn load_balancer(name: &str) -> String {
 pub fn service(name: &str) -> String {
     format!("service/{name}")
 }
+
+/// The container registry.
+pub const REGISTRY: &str = "registry";
+/// The port of this machine that leads into the lab.
+pub const PUBLISHED: &str = "published-port";
+
+/// The log groups.
+pub const LOGS: &str = "log-groups";

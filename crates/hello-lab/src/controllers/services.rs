@@ -161,9 +161,8 @@ fn target_health(
     let mut worst = None;
     for balancer in meaning::load_balancers::all(contents) {
         let health = context.load_balancers.health(&format!("{}.{}", balancer.region, balancer.text("name")));
-        for (group, targets) in health.iter().filter(|(group, _)| groups.contains(&group.as_str())) {
-            let _ = group;
-            let own = targets.iter().filter(|(target, _)| target.0 == interface.address);
+        for (_, targets) in health.iter().filter(|(group, _)| groups.contains(&group.as_str())) {
+            let own = targets.iter().filter(|(target, _)| *target.ip() == interface.address);
             worst = own.map(|(_, health)| *health).chain(worst).max_by_key(|health| badness(*health));
         }
     }

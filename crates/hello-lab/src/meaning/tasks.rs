@@ -95,6 +95,11 @@ pub fn check(definition: &Resource) -> Result<(), String> {
     containers(definition).map(|_| ())
 }
 
+/// The name of the definition's first container.
+pub fn first_container(definition: &Resource) -> Option<String> {
+    Some(containers(definition).ok()?.into_iter().next()?.name)
+}
+
 fn containers(definition: &Resource) -> Result<Vec<Definition>, String> {
     serde_json::from_str(definition.text("container_definitions"))
         .map_err(|error| format!("container_definitions cannot be used: {error}"))
