@@ -24,7 +24,7 @@ use std::{
 /// For what must be answered: long, since a busy machine is no error.
 const ANSWER: Duration = Duration::from_secs(10);
 /// For what must not be answered: a packet takes well below a millisecond from end to end.
-const SILENCE: Duration = Duration::from_millis(300);
+pub(crate) const SILENCE: Duration = Duration::from_millis(300);
 
 /// A lab with its network; removed at the end of the test.
 pub(crate) struct Region {
@@ -99,10 +99,11 @@ impl Region {
 
     /// Runs `ip` inside the namespace of a part, as somebody would by hand.
     pub(crate) fn by_hand(&self, part: &str, program: &'static str, arguments: &str) {
+        let line = arguments.to_owned();
         let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
         let status =
             self.namespace(part).run(move || std::process::Command::new(program).args(arguments).status());
-        assert!(status.unwrap().success());
+        assert!(status.unwrap().success(), "{program} {line}");
     }
 
     /// Serves `ports` in the namespace of a part, over TCP and UDP. A client is told which address it came from, and
@@ -148,7 +149,7 @@ impl Region {
         }
     }
 
-    fn try_connect(&self, from: &str, to: &str, port: u16, limit: Duration) -> io::Result<Flow> {
+    pub(crate) fn try_connect(&self, from: &str, to: &str, port: u16, limit: Duration) -> io::Result<Flow> {
         let to = SocketAddr::from((to.parse::<Ipv4Addr>().unwrap(), port));
         self.namespace(from).run(move || {
             let mut stream = TcpStream::connect_timeout(&to, limit)?;

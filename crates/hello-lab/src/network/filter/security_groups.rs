@@ -5,10 +5,11 @@
 //! 1. What is cut off by a fault is dropped, flows that stand included.
 //! 2. A source that is not the interface's own is dropped.
 //! 3. What belongs to a flow that stands is accepted. So revoking a rule leaves established flows, as on AWS.
-//! 4. The resolver answers the whole VPC: security groups do not count for it.
-//!    <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html>
+//! 4. The resolver answers the whole VPC on port 53: its questions and answers pass whatever the groups say.
 //! 5. The sender's groups: a rule that permits leads on to `ingress`.
 //! 6. The receiver's groups: a rule that permits accepts.
+//!
+//! 3 and 4: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html>
 //!
 //! What gets to an end is dropped without an answer. A group is a set of its members' addresses, and its rules are two
 //! chains; an interface jumps through the chains of its groups, so it has what any of them permits.
