@@ -1,0 +1,9 @@
+//! RDS instances as real PostgreSQL servers, each test in a lab and a namespace of its own. Needs root.
+
+mod crash;
+mod faults;
+mod fixture;
+mod instance;
+mod parameters;
+mod replica;
+mod snapshot;
