@@ -9,6 +9,7 @@
 //! - [`lab`]: a lab's name and its directories
 //! - [`network`], [`database`], [`task`], [`load_balancer`], [`dns`]: the kinds of parts. Each has a `model` (what should
 //!   be, plain data), a pure plan, and effects of its own
+//! - [`publish`]: ports of the machine's loopback that lead into the lab
 //! - [`process`]: the one module that starts, watches, adopts and ends processes
 //! - [`tls`]: the lab's certificate authority
 //! - [`secret`]: a text that is never printed
@@ -18,10 +19,12 @@ pub mod database;
 pub mod dns;
 pub mod lab;
 pub mod load_balancer;
-mod low_ports;
 pub mod network;
 pub mod process;
+pub mod publish;
 pub mod secret;
+mod subcommand;
 pub mod task;
 pub mod timeouts;
 pub mod tls;
+mod unprivileged;
