@@ -10,6 +10,10 @@ needed=(
   "python3 python3"
   "git git"
   "crun crun"
+  "haproxy haproxy"
+  "curl curl"
+  "openssl openssl"
+  "ip iproute2"
   "chromium chromium"
   "chromedriver chromium-driver"
 )

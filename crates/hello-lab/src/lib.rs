@@ -20,6 +20,7 @@
 //! - [`board`], [`events`]: how the parts fare, now and over time
 //! - [`meaning`]: what resources mean: from what Terraform applied to the models of parts
 //! - [`service`]: how a service keeps its tasks: the scheduler of ECS
+//! - [`publish`]: ports of the machine's loopback that lead into the lab
 //! - [`process`]: the one module that starts, watches, adopts and ends processes
 //! - [`tls`]: the lab's certificate authority
 //! - [`secret`]: a text that is never printed
@@ -42,12 +43,15 @@ mod low_ports;
 pub mod network;
 pub mod preflight;
 pub mod process;
+pub mod publish;
 pub mod secret;
 pub mod service;
 pub mod status;
 pub mod store;
+mod subcommand;
 pub mod task;
 pub mod terraform;
 pub mod timeouts;
 pub mod world;
 pub mod tls;
+mod unprivileged;

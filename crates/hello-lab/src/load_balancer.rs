@@ -24,7 +24,6 @@ use crate::{
     process::{User, write_whole},
     timeouts,
 };
-pub(crate) use node::last_lines;
 pub use node::NodeStatus;
 pub use plan::Health;
 
@@ -165,9 +164,13 @@ impl LoadBalancers {
     /// Ends all load balancers, also those that only an earlier daemon knew; goes on after an error and gives all.
     pub async fn teardown(&self) -> Vec<Error> {
         let mut ids: BTreeSet<String> = locked(&self.balancers).keys().cloned().collect();
-        ids.extend(fs::read_dir(self.directory()).into_iter().flatten().flatten().filter_map(|entry| {
-            entry.file_name().into_string().ok()
-        }));
+        ids.extend(
+            fs::read_dir(self.directory())
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter_map(|entry| entry.file_name().into_string().ok()),
+        );
         let mut errors = Vec::new();
         for id in ids {
             errors.extend(self.delete(&id).await.err());
@@ -261,7 +264,9 @@ impl Balancer {
         let user = user()?;
         for node in nodes_in(&self.directory)? {
             if !model.nodes.iter().any(|wanted| wanted.address == node.address) {
-                NodeProcesses::adopt(lab, user, &self.id, &self.directory, &node, &self.changes)?.delete().await?;
+                NodeProcesses::adopt(lab, user, &self.id, &self.directory, &node, &self.changes)?
+                    .delete()
+                    .await?;
             }
         }
         for node in &model.nodes {

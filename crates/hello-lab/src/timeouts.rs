@@ -99,3 +99,15 @@ pub const DATABASE_COPY: Duration = Duration::from_secs(1800);
 
 /// Pause between two looks at a database server. Short, since most things happen within some milliseconds.
 pub const DATABASE_PAUSE: Duration = Duration::from_millis(10);
+
+/// For an answer of a DNS server of the lab: it answers in under a millisecond, and a client asks again after 5 s.
+pub const DNS: Duration = Duration::from_secs(2);
+
+/// For a client of a DNS server that says nothing on its TCP connection (RFC 7766, 6.2.3: a few seconds).
+pub const DNS_CONNECTION: Duration = Duration::from_secs(5);
+
+/// For a connection from a published port to one address of its destination, before the next one is tried.
+pub const PUBLISHED_CONNECT: Duration = Duration::from_secs(3);
+
+/// After a connection could not be accepted: long enough not to spin, short enough not to be noticed.
+pub const ACCEPT: Duration = Duration::from_millis(50);

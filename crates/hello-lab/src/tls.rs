@@ -8,8 +8,8 @@
 
 use crate::lab::Lab;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use std::{
     collections::BTreeSet,
@@ -132,7 +132,8 @@ impl Authority {
         addresses: &BTreeSet<Ipv4Addr>,
         now: SystemTime,
     ) -> io::Result<Certificate> {
-        let own = KeyPair::from_pem(&fs::read_to_string(self.directory.join("ca.key"))?).map_err(io::Error::other)?;
+        let own = KeyPair::from_pem(&fs::read_to_string(self.directory.join("ca.key"))?)
+            .map_err(io::Error::other)?;
         let unfit = |name: &str| {
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte);
             name.is_empty() || name.len() > 253 || !name.bytes().all(fits)
@@ -143,8 +144,11 @@ impl Authority {
                 format!("{name:?} is no name that a certificate can be issued for"),
             ));
         }
-        let mut params = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>()).map_err(io::Error::other)?;
-        params.subject_alt_names.extend(addresses.iter().map(|address| SanType::IpAddress((*address).into())));
+        let mut params =
+            CertificateParams::new(names.iter().cloned().collect::<Vec<_>>()).map_err(io::Error::other)?;
+        params
+            .subject_alt_names
+            .extend(addresses.iter().map(|address| SanType::IpAddress((*address).into())));
         // The names that count are the alternative ones; a common name holds 64 characters at most.
         let common = names.iter().find(|name| name.len() <= 64).cloned();
         params.distinguished_name = distinguished(&common.unwrap_or_else(|| self.name.clone()));
@@ -183,7 +187,8 @@ fn since_1970(time: SystemTime) -> Duration {
 fn slug(names: &BTreeSet<String>, addresses: &BTreeSet<Ipv4Addr>) -> String {
     let mut hasher = DefaultHasher::new();
     (names, addresses).hash(&mut hasher);
-    let first = names.first().cloned().or_else(|| addresses.first().map(ToString::to_string)).unwrap_or_default();
+    let first =
+        names.first().cloned().or_else(|| addresses.first().map(ToString::to_string)).unwrap_or_default();
     let readable: String = first
         .chars()
         .take(60)

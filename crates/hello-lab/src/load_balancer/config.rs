@@ -104,8 +104,11 @@ pub(super) fn configuration(
     let groups: BTreeSet<&str> = balancer.target_groups.keys().map(String::as_str).collect();
     for (port, listener) in &balancer.listeners {
         let certificate = certificates.get(port).map(String::as_str);
-        let place =
-            Place { protocol: if certificate.is_some() { "https" } else { "http" }, port: *port, directory: "." };
+        let place = Place {
+            protocol: if certificate.is_some() { "https" } else { "http" },
+            port: *port,
+            directory: ".",
+        };
         lines.push(String::new());
         lines.push(format!("frontend listener-{port}"));
         let mut bind = format!("bind {}:{port}", node.address);
@@ -125,7 +128,9 @@ pub(super) fn configuration(
         for (condition, action) in actions(&listener.rules, &listener.default) {
             if let Action::Forward(group) = action {
                 if !groups.contains(group.as_str()) {
-                    return Err(format!("listener {port} forwards to the target group {group}, which is not there"));
+                    return Err(format!(
+                        "listener {port} forwards to the target group {group}, which is not there"
+                    ));
                 }
                 body.extend(forward(&balancer.target_groups[group], &condition));
             }
@@ -178,7 +183,10 @@ fn head(balancer: &LoadBalancer, admin_socket: &str) -> Vec<String> {
         "    option idle-close-on-response".to_owned(),
     ];
     lines.extend([400, 405, 408, 501, 502, 503, 504].map(|status| {
-        format!("    http-error status {status} content-type text/html string {}", quoted(&page(status), false))
+        format!(
+            "    http-error status {status} content-type text/html string {}",
+            quoted(&page(status), false)
+        )
     }));
     lines
 }
@@ -317,8 +325,14 @@ fn backends(group: &TargetGroup, servers: &Servers) -> Result<Vec<String>, Strin
         // HAProxy says 503 where it gets no connection; an ALB says 504 when that took too long, else 502.
         format!("http-error status 503 content-type text/html lf-string \"{}\"", page_of(&title)),
         "http-after-response set-var(txn.took) date(0,ms),sub(txn.since)".to_owned(),
-        format!("http-after-response set-status 504 reason \"{}\" if !{{ var(txn.answered) -m found }} {{ status 503 }} {{ var(txn.took) -m int ge {late} }}", phrase(504)),
-        format!("http-after-response set-status 502 reason \"{}\" if !{{ var(txn.answered) -m found }} {{ status 503 }}", phrase(502)),
+        format!(
+            "http-after-response set-status 504 reason \"{}\" if !{{ var(txn.answered) -m found }} {{ status 503 }} {{ var(txn.took) -m int ge {late} }}",
+            phrase(504)
+        ),
+        format!(
+            "http-after-response set-status 502 reason \"{}\" if !{{ var(txn.answered) -m found }} {{ status 503 }}",
+            phrase(502)
+        ),
     ];
     let mut lines = Vec::new();
     for (name, settings, words) in [

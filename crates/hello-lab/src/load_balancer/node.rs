@@ -15,10 +15,10 @@ use super::{
 };
 use crate::{
     lab::Lab,
-    low_ports,
     network::netns::Namespace,
     process::{self, Described, Running, User},
-    timeouts,
+    subcommand::{last_lines, lives_in},
+    timeouts, unprivileged,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -148,6 +148,11 @@ impl NodeProcesses {
     /// Makes a process with the configuration of the model run.
     pub(super) async fn ensure(&mut self, balancer: &LoadBalancer) -> Result<(), Error> {
         self.forget_the_dead()?;
+        let namespace = Namespace::named(&self.node.namespace);
+        if self.current().is_some_and(|current| !lives_in(current.pid, &namespace)) {
+            // The namespace was made anew: what is left of the old one reaches nobody.
+            self.stop_all().await?;
+        }
         let (certificates, contents) = certificates(balancer)?;
         let invalid = |reason| Error::Invalid { id: self.id.clone(), reason };
         let render = |socket: &str, servers: &Servers| {
@@ -174,8 +179,9 @@ impl NodeProcesses {
     fn forget_the_dead(&mut self) -> io::Result<()> {
         let (alive, dead) = std::mem::take(&mut self.generations).into_iter().partition(Generation::is_alive);
         self.generations = alive;
-        dead.iter()
-            .try_for_each(|generation: &Generation| remove_directory(&self.generation_directory(generation.number)))
+        dead.iter().try_for_each(|generation: &Generation| {
+            remove_directory(&self.generation_directory(generation.number))
+        })
     }
 
     fn next_number(&self) -> io::Result<u64> {
@@ -233,13 +239,17 @@ impl NodeProcesses {
 
     async fn start(&mut self, number: u64) -> Result<(), Error> {
         let namespace = Namespace::named(&self.node.namespace);
-        low_ports::allow(&namespace)?;
+        unprivileged::allow_low_ports(&namespace)?;
         let directory = self.generation_directory(number);
         let mut arguments: Vec<_> = ["-db", "-f", "haproxy.cfg"].map(Into::into).into();
         if let Some(current) = self.current() {
-            arguments.extend(["-x".into(), format!("../g{0}/{1}", current.number, admin_socket(current.number)).into()]);
+            arguments.extend([
+                "-x".into(),
+                format!("../g{0}/{1}", current.number, admin_socket(current.number)).into(),
+            ]);
         }
-        let older: Vec<_> = self.generations.iter().map(|generation| generation.pid.to_string().into()).collect();
+        let older: Vec<_> =
+            self.generations.iter().map(|generation| generation.pid.to_string().into()).collect();
         if !older.is_empty() {
             arguments.push("-sf".into());
             arguments.extend(older);
@@ -254,8 +264,11 @@ impl NodeProcesses {
             log: directory.join("log"),
             directory: directory.clone(),
         };
-        let failed =
-            |said: String| Error::Start { id: self.id.clone(), address: self.node.address, said: said.trim().to_owned() };
+        let failed = |said: String| Error::Start {
+            id: self.id.clone(),
+            address: self.node.address,
+            said: said.trim().to_owned(),
+        };
         let running = self.lab.processes().start(&described).map_err(|error| failed(error.to_string()))?;
         self.watch(number, running);
         let deadline = Instant::now() + timeouts::PROCESS_START;
@@ -285,14 +298,18 @@ impl NodeProcesses {
         }
     }
 
-    /// Ends its processes and removes its files.
-    pub(super) async fn delete(mut self) -> io::Result<()> {
+    async fn stop_all(&mut self) -> io::Result<()> {
         for generation in std::mem::take(&mut self.generations) {
             self.stop_generation(generation.number).await?;
             // Its child is waited for before the namespace can go.
             let _ = generation.end.await;
         }
         remove_directory(&self.directory)
+    }
+
+    /// Ends its processes and removes its files.
+    pub(super) async fn delete(mut self) -> io::Result<()> {
+        self.stop_all().await
     }
 }
 
@@ -320,7 +337,9 @@ pub(super) fn remove_directory(path: &Path) -> io::Result<()> {
 /// Certificates of listeners: names of files by port, and their contents. The name follows from the content, so that a
 /// renewed certificate is another configuration.
 #[expect(clippy::type_complexity, reason = "two maps that are used once, together")]
-fn certificates(balancer: &LoadBalancer) -> Result<(BTreeMap<u16, String>, BTreeMap<String, Vec<u8>>), Error> {
+fn certificates(
+    balancer: &LoadBalancer,
+) -> Result<(BTreeMap<u16, String>, BTreeMap<String, Vec<u8>>), Error> {
     let (mut names, mut contents) = (BTreeMap::new(), BTreeMap::new());
     for (port, listener) in &balancer.listeners {
         let Some(path) = &listener.certificate else { continue };
@@ -340,7 +359,7 @@ fn certificates(balancer: &LoadBalancer) -> Result<(BTreeMap<u16, String>, BTree
 fn fingerprint(configuration: &Configuration) -> String {
     let mut fingerprint = configuration.text.clone();
     for (name, content) in &configuration.files {
-        fingerprint.push_str(&format!("\n# {name}\n"));
+        fingerprint.extend(["\n# ", name, "\n"]);
         fingerprint.push_str(&String::from_utf8_lossy(content));
     }
     fingerprint
@@ -358,12 +377,4 @@ fn states_of(states: &str, members: &BTreeSet<(String, String)>) -> String {
         }
     }
     kept
-}
-
-/// The end of a log, where the reason of a failure stands.
-pub(crate) fn last_lines(log: &Path) -> String {
-    let text = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<_> = text.lines().rev().take(4).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("; ")
 }

@@ -54,7 +54,9 @@ fn header_name(name: &str) -> Option<&str> {
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-listeners.html#rule-condition-types>
 pub(super) fn test(condition: &Condition) -> Result<String, String> {
     Ok(match condition {
-        Condition::Host(patterns) => format!("req.fhdr(host),host_only -m reg -i -- {}", expressions(patterns)),
+        Condition::Host(patterns) => {
+            format!("req.fhdr(host),host_only -m reg -i -- {}", expressions(patterns))
+        }
         Condition::Path(patterns) => format!("path -m reg -- {}", expressions(patterns)),
         Condition::Header(name, patterns) => {
             let name = header_name(name).ok_or_else(|| format!("{name:?} is no name of a header"))?;
@@ -110,7 +112,10 @@ pub(super) fn lines(
             };
             Ok(vec![
                 format!("http-request set-var-fmt(txn.query) \"{}\" {condition}", fill(query)),
-                format!("{} {{ var(txn.query) -m len gt 0 }}", reply(&format!("{location}?%[var(txn.query)]"))),
+                format!(
+                    "{} {{ var(txn.query) -m len gt 0 }}",
+                    reply(&format!("{location}?%[var(txn.query)]"))
+                ),
                 reply(&location),
             ])
         }
@@ -204,7 +209,10 @@ mod tests {
         };
         let place = Place { protocol: "http", port: 80, directory: "/d" };
         let lines = lines(&action, "if { always_true }", place, &mut BTreeMap::new()).unwrap();
-        assert!(lines[2].contains(r#"Location "https://%[req.fhdr(host),host_only]:443/%[path,bytes(1)]""#), "{lines:?}");
+        assert!(
+            lines[2].contains(r#"Location "https://%[req.fhdr(host),host_only]:443/%[path,bytes(1)]""#),
+            "{lines:?}"
+        );
     }
 
     #[test]

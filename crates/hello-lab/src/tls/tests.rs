@@ -24,13 +24,26 @@ fn openssl(arguments: &[&str]) -> (bool, String) {
 #[test]
 fn a_certificate_is_what_browsers_take() {
     let (_directory, authority) = authority();
-    let issued =
-        authority.issue(&names(&["hello.localhost", "*.hello.localhost"]), &[Ipv4Addr::LOCALHOST].into()).unwrap();
+    let issued = authority
+        .issue(&names(&["hello.localhost", "*.hello.localhost"]), &[Ipv4Addr::LOCALHOST].into())
+        .unwrap();
     let (ca, chain) = (authority.certificate(), issued.chain);
     let (ca, chain) = (ca.to_str().unwrap(), chain.to_str().unwrap());
-    for named in ["-verify_hostname=hello.localhost", "-verify_hostname=a.hello.localhost", "-verify_ip=127.0.0.1"] {
+    for named in
+        ["-verify_hostname=hello.localhost", "-verify_hostname=a.hello.localhost", "-verify_ip=127.0.0.1"]
+    {
         let (option, value) = named.split_once('=').unwrap();
-        let (good, said) = openssl(&["verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", ca, option, value, chain]);
+        let (good, said) = openssl(&[
+            "verify",
+            "-x509_strict",
+            "-purpose",
+            "sslserver",
+            "-CAfile",
+            ca,
+            option,
+            value,
+            chain,
+        ]);
         assert!(good, "{named}: {said}");
     }
     let (good, _) = openssl(&["verify", "-CAfile", ca, "-verify_hostname", "example.com", chain]);
@@ -38,7 +51,8 @@ fn a_certificate_is_what_browsers_take() {
     let (_, text) = openssl(&["x509", "-noout", "-text", "-in", chain]);
     assert!(text.contains("TLS Web Server Authentication"), "{text}");
     // 398 days from now it has ended.
-    let (lasts, _) = openssl(&["x509", "-noout", "-in", chain, "-checkend", &(397 * 24 * 60 * 60).to_string()]);
+    let (lasts, _) =
+        openssl(&["x509", "-noout", "-in", chain, "-checkend", &(397 * 24 * 60 * 60).to_string()]);
     assert!(!lasts);
 }
 

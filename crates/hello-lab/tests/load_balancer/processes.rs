@@ -29,7 +29,8 @@ async fn a_new_configuration_under_load_fails_no_request_and_keeps_healthy_targe
     let load = Load::start(&bench);
     load.more(50).await;
     for port in [81, 82, 83] {
-        let fixed = Action::Fixed { status: 200, content_type: "text/plain".to_owned(), body: port.to_string() };
+        let fixed =
+            Action::Fixed { status: 200, content_type: "text/plain".to_owned(), body: port.to_string() };
         model.listeners.insert(port, listener(fixed));
         bench.balancers.reconcile(&model).await.unwrap();
         assert_eq!(bench.curl(&[&format!("http://127.0.1.1:{port}/")]).await, port.to_string());
@@ -152,6 +153,21 @@ async fn a_node_that_the_model_no_longer_has_is_ended() {
     bench.balancers.reconcile(&model).await.unwrap();
     assert_eq!(pids(&bench.balancers).await, before[..1]);
     assert!(kill(Pid::from_raw(before[1]), None).is_err());
+}
+
+#[tokio::test]
+async fn a_process_whose_namespace_was_made_anew_is_replaced() {
+    let bench = Bench::new();
+    let model = bench.balancer(&[]);
+    bench.balancers.reconcile(&model).await.unwrap();
+    let before = pids(&bench.balancers).await;
+    bench.namespace.delete().unwrap();
+    bench.namespace.create().unwrap();
+    bench.run(std::process::Command::new("ip").args(["link", "set", "lo", "up"]));
+    bench.balancers.reconcile(&model).await.unwrap();
+    let after = pids(&bench.balancers).await;
+    assert!(before[0] != after[0] && before[1] != after[1], "{before:?} {after:?}");
+    assert_eq!(bench.get("/who").await.status, 503);
 }
 
 #[tokio::test]

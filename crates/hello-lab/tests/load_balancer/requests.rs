@@ -109,11 +109,15 @@ async fn a_target_that_says_nothing_is_a_504_after_the_idle_timeout() {
 async fn a_target_that_cannot_be_reached_is_a_504_after_ten_seconds() {
     let bench = Bench::new();
     // Packets to an address of this kind of route are lost without a word.
-    bench.run(std::process::Command::new("ip").args(["link", "add", "void", "type", "veth", "peer", "name", "other"]));
+    bench.run(
+        std::process::Command::new("ip")
+            .args(["link", "add", "void", "type", "veth", "peer", "name", "other"]),
+    );
     bench.run(std::process::Command::new("ip").args(["addr", "add", "192.0.2.1/24", "dev", "void"]));
     bench.run(std::process::Command::new("ip").args(["link", "set", "void", "up"]));
     bench.run(std::process::Command::new("ip").args(["link", "set", "other", "up"]));
-    let neighbour = ["neigh", "add", "192.0.2.9", "lladdr", "02:00:00:00:00:09", "dev", "void", "nud", "permanent"];
+    let neighbour =
+        ["neigh", "add", "192.0.2.9", "lladdr", "02:00:00:00:00:09", "dev", "void", "nud", "permanent"];
     bench.run(std::process::Command::new("ip").args(neighbour));
     let mut model = bench.balancer(&[]);
     let mut group = group(GROUP, &[]);
@@ -139,7 +143,10 @@ async fn what_is_no_http_is_a_400_and_trace_a_405() {
         ("GET / HTTP/1.1\r\nHost x\r\n\r\n".to_owned(), 400),
         ("nonsense\r\n\r\n".to_owned(), 400),
         ("TRACE / HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 405),
-        (format!("GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {}\r\n\r\n", ["10.0.0.1"; 31].join(", ")), 463),
+        (
+            format!("GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {}\r\n\r\n", ["10.0.0.1"; 31].join(", ")),
+            463,
+        ),
         (format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(70_000)), 400),
     ] {
         let answer = bench.client(NODES[0]).await.send(&request).await;
@@ -160,16 +167,18 @@ async fn a_request_with_lines_of_sixteen_kilobytes_passes() {
 async fn a_redirect_fills_its_placeholders() {
     let bench = Bench::new();
     let mut model = bench.balancer(&[]);
-    let redirect = |protocol: &str, host: &str, port: &str, path: &str, query: &str, status| Action::Redirect {
-        protocol: protocol.to_owned(),
-        host: host.to_owned(),
-        port: port.to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        status,
-    };
+    let redirect =
+        |protocol: &str, host: &str, port: &str, path: &str, query: &str, status| Action::Redirect {
+            protocol: protocol.to_owned(),
+            host: host.to_owned(),
+            port: port.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            status,
+        };
     model.listeners.insert(80, listener(redirect("HTTPS", "#{host}", "443", "/#{path}", "#{query}", 301)));
-    let other = redirect("#{protocol}", "www.#{host}", "#{port}", "/new/#{path}", "from=#{port}&100%&#{query}", 302);
+    let other =
+        redirect("#{protocol}", "www.#{host}", "#{port}", "/new/#{path}", "from=#{port}&100%&#{query}", 302);
     model.listeners.insert(81, listener(other));
     bench.balancers.reconcile(&model).await.unwrap();
     for (port, path, status, location) in [
@@ -191,7 +200,8 @@ async fn a_fixed_response_is_given_as_it_is_written() {
     let bench = Bench::new();
     let mut model = bench.balancer(&[]);
     let body = "line one\n\"quoted\" %[src] $HOME 'x' \\n\n";
-    let answer = Action::Fixed { status: 404, content_type: "application/json".to_owned(), body: body.to_owned() };
+    let answer =
+        Action::Fixed { status: 404, content_type: "application/json".to_owned(), body: body.to_owned() };
     model.listeners.insert(80, listener(answer));
     let empty = Action::Fixed { status: 204, content_type: String::new(), body: String::new() };
     model.listeners.insert(81, listener(empty));
@@ -208,10 +218,16 @@ async fn the_first_rule_by_priority_whose_conditions_all_hold_is_taken() {
     let rules = vec![
         (30, vec![Condition::Path(words(&["/api/*"]))]),
         (20, vec![Condition::Path(words(&["/api/*"])), Condition::Method(words(&["PUT", "POST"]))]),
-        (10, vec![Condition::Path(words(&["/api/*"])), Condition::Source(vec!["10.0.0.0/8".parse().unwrap()])]),
+        (
+            10,
+            vec![Condition::Path(words(&["/api/*"])), Condition::Source(vec!["10.0.0.0/8".parse().unwrap()])],
+        ),
         (5, vec![Condition::Host(words(&["*.Example.com", "exact.org"]))]),
         (6, vec![Condition::Header("X-Tenant".to_owned(), words(&["ac?e", "*.b"]))]),
-        (7, vec![Condition::Path(words(&["/Case"])), Condition::Source(vec!["127.0.0.0/8".parse().unwrap()])]),
+        (
+            7,
+            vec![Condition::Path(words(&["/Case"])), Condition::Source(vec!["127.0.0.0/8".parse().unwrap()])],
+        ),
     ];
     bench.balancers.reconcile(&with_rules(&bench, rules)).await.unwrap();
     for (request, expected) in [
@@ -340,10 +356,14 @@ async fn a_renewed_certificate_is_shown_and_its_key_stays_private() {
     let renewed = authority.issue(&names.into(), &[].into()).unwrap();
     model.listeners.get_mut(&443).unwrap().certificate = Some(renewed.combined);
     bench.balancers.reconcile(&model).await.unwrap();
-    let other = ["--cacert", &ca, "--resolve", "other.localhost:443:127.0.1.1", "https://other.localhost/who"];
+    let other =
+        ["--cacert", &ca, "--resolve", "other.localhost:443:127.0.1.1", "https://other.localhost/who"];
     assert_eq!(bench.curl(&other).await, "127.0.10.1");
-    let generations = fs::read_dir(bench.lab.run("load-balancers").join("eu-central-1.web/127.0.1.1")).unwrap();
-    for file in generations.flatten().flat_map(|generation| fs::read_dir(generation.path()).unwrap().flatten()) {
+    let generations =
+        fs::read_dir(bench.lab.run("load-balancers").join("eu-central-1.web/127.0.1.1")).unwrap();
+    for file in
+        generations.flatten().flat_map(|generation| fs::read_dir(generation.path()).unwrap().flatten())
+    {
         use std::os::unix::fs::PermissionsExt as _;
         if file.file_name().to_string_lossy().starts_with("certificate-") {
             assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0);

@@ -47,7 +47,10 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Bench {
-        assert!(nix::unistd::Uid::effective().is_root(), "these tests make network namespaces: run them as root");
+        assert!(
+            nix::unistd::Uid::effective().is_root(),
+            "these tests make network namespaces: run them as root"
+        );
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("lb{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = tempfile::tempdir().unwrap();
@@ -75,7 +78,8 @@ impl Bench {
         let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let shown = arguments.join(" ");
         let output = tokio::task::spawn_blocking(move || {
-            namespace.run(move || Command::new("curl").args(["-sS", "--max-time", "20"]).args(arguments).output())
+            namespace
+                .run(move || Command::new("curl").args(["-sS", "--max-time", "20"]).args(arguments).output())
         });
         let output = output.await.unwrap().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
@@ -88,7 +92,9 @@ impl Bench {
         LoadBalancer {
             name: "web".to_owned(),
             region: "eu-central-1".to_owned(),
-            nodes: NODES.map(|address| Node { namespace: self.namespace.name().to_owned(), address }).to_vec(),
+            nodes: NODES
+                .map(|address| Node { namespace: self.namespace.name().to_owned(), address })
+                .to_vec(),
             listeners: BTreeMap::from([(80, listener(Action::Forward(GROUP.to_owned())))]),
             target_groups: BTreeMap::from([(GROUP.to_owned(), group(GROUP, targets))]),
             idle_timeout: Duration::from_secs(60),
@@ -104,8 +110,10 @@ impl Bench {
 
     /// Waits until a target has this health.
     pub(crate) async fn one(&self, server: &Server, health: TargetHealth) {
-        self.fare(&format!("{} is {health:?}", server.address), |fare| fare.get(&server.address) == Some(&health))
-            .await;
+        self.fare(&format!("{} is {health:?}", server.address), |fare| {
+            fare.get(&server.address) == Some(&health)
+        })
+        .await;
     }
 
     async fn fare(&self, what: &str, holds: impl Fn(&BTreeMap<SocketAddrV4, TargetHealth>) -> bool) {
@@ -267,7 +275,9 @@ async fn serve(mut stream: TcpStream, state: Arc<State>, mut release: watch::Rec
             }
         };
         let answer = format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        if stream.write_all(answer.as_bytes()).await.is_err() || head.to_lowercase().contains("connection: close") {
+        if stream.write_all(answer.as_bytes()).await.is_err()
+            || head.to_lowercase().contains("connection: close")
+        {
             return;
         }
     }
@@ -340,7 +350,8 @@ impl Client {
             };
             let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
             let mut response = Response { status, head, body: String::new() };
-            let length: usize = response.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+            let length: usize =
+                response.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
             while self.pending.len() < length {
                 if self.stream.read_buf(&mut self.pending).await? == 0 {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed inside an answer"));

@@ -90,7 +90,10 @@ fn an_unknown_security_policy_is_refused_by_name() {
     let mut balancer = balancer();
     balancer.listeners.get_mut(&443).unwrap().ssl_policy = Some("ELBSecurityPolicy-1999".to_owned());
     let error = rendered(&balancer, &Servers::default()).unwrap_err();
-    assert!(error.starts_with("the lab does not know the security policy ELBSecurityPolicy-1999; it knows "), "{error}");
+    assert!(
+        error.starts_with("the lab does not know the security policy ELBSecurityPolicy-1999; it knows "),
+        "{error}"
+    );
 }
 
 #[test]

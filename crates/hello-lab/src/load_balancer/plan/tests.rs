@@ -175,7 +175,9 @@ fn a_server_that_no_model_names_is_removed() {
 #[test]
 fn a_target_is_healthy_when_every_node_that_answers_finds_it_so() {
     let balancer = balancer(false);
-    let of = |health| Some(BTreeMap::from([("api".to_owned(), BTreeMap::from([(SocketAddrV4::new(HOST, 8080), health)]))]));
+    let of = |health| {
+        Some(BTreeMap::from([("api".to_owned(), BTreeMap::from([(SocketAddrV4::new(HOST, 8080), health)]))]))
+    };
     let both = |one, other| together(&balancer, &[one, other])["api"][&SocketAddrV4::new(HOST, 8080)];
     assert_eq!(both(of(TargetHealth::Healthy), of(TargetHealth::Healthy)), TargetHealth::Healthy);
     assert_eq!(both(of(TargetHealth::Healthy), of(TargetHealth::Initial)), TargetHealth::Initial);
