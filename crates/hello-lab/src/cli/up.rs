@@ -103,12 +103,12 @@ pub(super) async fn start(lab: &Lab, data: &Path, port: Option<u16>) -> anyhow::
     fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     let path = directory.join("log");
     let log = OpenOptions::new().create(true).append(true).open(&path)?;
-    let (data, run) = (lab.data(".."), lab.run(".."));
+    let (data, run) = lab.roots();
     let mut daemon = Command::new(std::env::current_exe()?)
         .args(["--lab", lab.name(), "--data"])
-        .arg(&data)
+        .arg(data)
         .arg("--run")
-        .arg(&run)
+        .arg(run)
         .args(["daemon", "--port", &port.to_string()])
         .current_dir("/")
         .process_group(0)
