@@ -9,6 +9,8 @@
 //! - [`lab`]: a lab's name and its directories
 //! - [`network`], [`database`], [`task`], [`load_balancer`], [`dns`]: the kinds of parts. Each has a `model` (what should
 //!   be, plain data), a pure plan, and effects of its own
+//! - [`registry`]: the container registry, and its client
+//! - [`logs`]: log groups and streams
 //! - [`process`]: the one module that starts, watches, adopts and ends processes
 //! - [`secret`]: a text that is never printed
 //! - [`timeouts`]: every time that the lab waits, with its reason
@@ -17,8 +19,10 @@ pub mod database;
 pub mod dns;
 pub mod lab;
 pub mod load_balancer;
+pub mod logs;
 pub mod network;
 pub mod process;
+pub mod registry;
 pub mod secret;
 pub mod task;
 pub mod timeouts;
