@@ -26,7 +26,7 @@ use crate::{
     lab::Lab,
     load_balancer::LoadBalancers,
     publish::PublishedPorts,
-    task::Tasks,
+    task::tasks::Tasks,
     timeouts,
     tls::Authority,
     world::World,

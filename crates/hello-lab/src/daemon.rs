@@ -18,12 +18,12 @@ use crate::{
     load_balancer::LoadBalancers,
     publish::PublishedPorts,
     store::{Store, StoreError},
-    task::Tasks,
+    task::tasks::Tasks,
     tls::Authority,
     world::World,
 };
-use anyhow::{Context as _, bail};
 use answers::Answers;
+use anyhow::{Context as _, bail};
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc};
 use terraform_provider_aws::{
     backend::Backend, config::Environment, provider::Role, schema::Catalogue, serve::serve_reattach,
@@ -75,8 +75,7 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
         lab: lab.clone(),
     });
     let (stop, stopped) = watch::channel(false);
-    let backend: Arc<dyn Backend> =
-        Arc::new(LabBackend::new(lab.name(), world, board, Arc::clone(&events)));
+    let backend: Arc<dyn Backend> = Arc::new(LabBackend::new(lab.name(), world, board, Arc::clone(&events)));
     for (name, socket) in environment::sockets(&lab) {
         let parent = socket.parent().expect("the socket is in a directory");
         fs::create_dir_all(parent)?;

@@ -21,6 +21,8 @@
 //! - [`meaning`]: what resources mean: from what Terraform applied to the models of parts
 //! - [`service`]: how a service keeps its tasks: the scheduler of ECS
 //! - [`publish`]: ports of the machine's loopback that lead into the lab
+//! - [`registry`]: the container registry, and its client
+//! - [`logs`]: log groups and streams
 //! - [`process`]: the one module that starts, watches, adopts and ends processes
 //! - [`tls`]: the lab's certificate authority
 //! - [`secret`]: a text that is never printed
@@ -38,12 +40,13 @@ pub mod environment;
 pub mod events;
 pub mod lab;
 pub mod load_balancer;
+pub mod logs;
 pub mod meaning;
-mod low_ports;
 pub mod network;
 pub mod preflight;
 pub mod process;
 pub mod publish;
+pub mod registry;
 pub mod secret;
 pub mod service;
 pub mod status;
@@ -52,6 +55,6 @@ mod subcommand;
 pub mod task;
 pub mod terraform;
 pub mod timeouts;
-pub mod world;
 pub mod tls;
 mod unprivileged;
+pub mod world;

@@ -203,15 +203,26 @@ impl Processes {
     /// Ends whatever carries the mark of this lab; the end of a tear-down. Says how many there were.
     pub fn kill_all(&self) -> usize {
         let wanted = format!("{MARK}={}/", self.lab);
-        let mut killed = 0;
-        for pid in all_processes() {
-            let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { continue };
-            if environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(wanted.as_bytes())) {
-                killed += usize::from(kill(Pid::from_raw(pid), Signal::SIGKILL).is_ok());
-            }
-        }
-        killed
+        kill_where(|entry| entry.starts_with(wanted.as_bytes()))
     }
+
+    /// Ends whatever carries the mark of this part: children that its process has left behind. Says how many there were.
+    pub fn kill_marked(&self, name: &str) -> usize {
+        let wanted = format!("{MARK}={}", mark(&self.lab, name));
+        kill_where(|entry| entry == wanted.as_bytes())
+    }
+}
+
+/// Kills the processes that have such an entry in their environment.
+fn kill_where(wanted: impl Fn(&[u8]) -> bool) -> usize {
+    let mut killed = 0;
+    for pid in all_processes() {
+        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { continue };
+        if environment.split(|byte| *byte == 0).any(&wanted) {
+            killed += usize::from(kill(Pid::from_raw(pid), Signal::SIGKILL).is_ok());
+        }
+    }
+    killed
 }
 
 /// Sends a signal to every process that lives in a namespace. Says how many there were.

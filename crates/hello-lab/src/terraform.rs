@@ -117,7 +117,8 @@ pub fn forget_state(directory: &Path, lab: &str) -> anyhow::Result<()> {
 fn is_of_lab(state: &serde_json::Value, lab: &str) -> bool {
     let resources = state["resources"].as_array().map(Vec::as_slice).unwrap_or_default();
     let of_aws = resources.iter().filter(|resource| {
-        resource["mode"] == "managed" && resource["provider"].as_str().is_some_and(|name| name.contains("hashicorp/aws"))
+        resource["mode"] == "managed"
+            && resource["provider"].as_str().is_some_and(|name| name.contains("hashicorp/aws"))
     });
     let mut instances = of_aws.flat_map(|resource| resource["instances"].as_array().into_iter().flatten());
     instances.all(|instance| {

@@ -48,7 +48,10 @@ impl Down {
         if errors.is_empty() {
             Ok(ExitCode::SUCCESS)
         } else {
-            bail!("{} of the lab's parts could not be ended; run it again once the causes are mended", errors.len())
+            bail!(
+                "{} of the lab's parts could not be ended; run it again once the causes are mended",
+                errors.len()
+            )
         }
     }
 }

@@ -123,7 +123,11 @@ pub(super) async fn start(lab: &Lab, data: &Path, port: Option<u16>) -> anyhow::
             bail!("the daemon has ended with {status}; {} says why", path.display());
         }
         if Instant::now() > deadline {
-            bail!("the daemon does not answer after {} s; {} says more", timeouts::DAEMON_START.as_secs(), path.display());
+            bail!(
+                "the daemon does not answer after {} s; {} says more",
+                timeouts::DAEMON_START.as_secs(),
+                path.display()
+            );
         }
         tokio::time::sleep(timeouts::POLL_START).await;
     }

@@ -13,6 +13,7 @@ use tokio::{sync::watch, task::JoinSet};
 /// Runs until `stop` turns true.
 pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     let mut wake = Wake::new(&context, None, stop.clone());
+    let (ended, ends) = watch::channel(0);
     let mut workers = JoinSet::new();
     let mut working: BTreeSet<String> = BTreeSet::new();
     loop {
@@ -29,14 +30,21 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
         for resource in context.world.snapshot().of_type("aws_db_instance") {
             let identifier = resource.text("identifier").to_owned();
             if working.insert(identifier.clone()) {
-                let (context, stop) = (Arc::clone(&context), stop.clone());
+                let (context, ends, stop) = (Arc::clone(&context), ends.clone(), stop.clone());
                 workers.spawn(async move {
-                    work(&context, &identifier, stop).await;
+                    work(&context, &identifier, ends, stop).await;
                     identifier
                 });
             }
         }
-        if wake.wait(pause(true)).await.is_none() {
+        let woken = tokio::select! {
+            woken = wake.wait(pause(true)) => woken.is_some(),
+            () = context.databases.ended() => {
+                ended.send_modify(|count| *count += 1);
+                true
+            }
+        };
+        if !woken {
             while workers.join_next().await.is_some() {}
             return;
         }
@@ -44,9 +52,9 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
 }
 
 /// Works on one instance until its resource is gone.
-async fn work(context: &Context, identifier: &str, stop: watch::Receiver<bool>) {
+async fn work(context: &Context, identifier: &str, ends: watch::Receiver<u64>, stop: watch::Receiver<bool>) {
     let part = part::database(identifier);
-    let mut wake = Wake::new(context, Some(context.databases.changes()), stop);
+    let mut wake = Wake::new(context, Some(ends), stop);
     let mut done: Option<Instance> = None;
     let mut cause = Cause::Time;
     loop {
@@ -83,7 +91,8 @@ async fn work(context: &Context, identifier: &str, stop: watch::Receiver<bool>) 
                 }
             }
         };
-        let woken = if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
+        let woken =
+            if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
         match woken {
             Some(woken) => cause = woken,
             None => return,
@@ -107,6 +116,7 @@ async fn reconcile(context: &Context, part: &str, instance: &Instance, generatio
         Ok(Status::Creating) => (Condition::Pending("creating".to_owned()), false),
         Ok(Status::Rebooting) => (Condition::Pending("rebooting".to_owned()), false),
         Ok(Status::Stopped) => (Condition::Pending("stopped".to_owned()), true),
+        Ok(Status::StorageFull) => (Condition::Pending("storage-full".to_owned()), false),
         Ok(Status::Failed(reason)) => (Condition::Pending(reason), false),
         Err(error) if error.is_permanent() => (Condition::Failed(error.to_string()), true),
         Err(error) => (Condition::Pending(error.to_string()), false),

@@ -26,7 +26,8 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
         };
         let well = matches!(condition, Condition::Ready(_));
         context.set(part::DNS, condition);
-        let woken = if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
+        let woken =
+            if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
         if woken.is_none() {
             return;
         }

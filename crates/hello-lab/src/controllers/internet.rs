@@ -52,7 +52,8 @@ pub async fn run(context: Arc<Context>, port: u16, stop: watch::Receiver<bool>) 
             well = report(&context, part::REGISTRY, generation, start_registry(&context).await);
             well &= report(&context, part::PUBLISHED, generation, publish(&context, port).await);
         }
-        let woken = if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
+        let woken =
+            if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
         if woken.is_none() {
             return;
         }
@@ -61,10 +62,13 @@ pub async fn run(context: Arc<Context>, port: u16, stop: watch::Receiver<bool>) 
 
 fn report(context: &Context, part: &str, generation: u64, result: anyhow::Result<()>) -> bool {
     let well = result.is_ok();
-    context.set(part, match result {
-        Ok(()) => Condition::Ready(generation),
-        Err(error) => Condition::Pending(format!("{error:#}")),
-    });
+    context.set(
+        part,
+        match result {
+            Ok(()) => Condition::Ready(generation),
+            Err(error) => Condition::Pending(format!("{error:#}")),
+        },
+    );
     well
 }
 

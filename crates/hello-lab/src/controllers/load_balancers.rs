@@ -52,7 +52,8 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
             }
             stays
         });
-        let woken = if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
+        let woken =
+            if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
         if woken.is_none() {
             return;
         }
@@ -63,7 +64,9 @@ fn model(context: &Context, contents: &Contents, resource: &Resource) -> LoadBal
     let certificate = |arn: &str| -> Option<PathBuf> {
         let names = meaning::load_balancers::certificate_names(contents, arn)?;
         let issued = context.authority.issue(&names.into_iter().collect(), &BTreeSet::new());
-        Some(issued.inspect_err(|error| tracing::error!("cannot issue a certificate: {error}")).ok()?.combined)
+        Some(
+            issued.inspect_err(|error| tracing::error!("cannot issue a certificate: {error}")).ok()?.combined,
+        )
     };
     meaning::load_balancers::load_balancer(contents, &context.lab, resource, &certificate)
 }

@@ -5,12 +5,7 @@ use crate::{
     board::{Condition, part},
     logs::{Group, Logs},
 };
-use std::{
-    collections::BTreeSet,
-    io,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{collections::BTreeSet, io, sync::Arc, time::SystemTime};
 use tokio::sync::watch;
 
 /// Runs until `stop` turns true.
@@ -19,13 +14,19 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     loop {
         wake.begin();
         let generation = context.world.generation();
-        let pass = { let context = Arc::clone(&context); tokio::task::spawn_blocking(move || pass(&context)) };
+        let pass = {
+            let context = Arc::clone(&context);
+            tokio::task::spawn_blocking(move || pass(&context))
+        };
         let result = pass.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         let well = result.is_ok();
-        context.set(part::LOGS, match result {
-            Ok(()) => Condition::Ready(generation),
-            Err(error) => Condition::Pending(format!("cannot keep the log groups: {error}")),
-        });
+        context.set(
+            part::LOGS,
+            match result {
+                Ok(()) => Condition::Ready(generation),
+                Err(error) => Condition::Pending(format!("cannot keep the log groups: {error}")),
+            },
+        );
         if wake.wait(pause(well)).await.is_none() {
             return;
         }
@@ -40,8 +41,12 @@ fn pass(context: &Context) -> io::Result<()> {
         let logs = Logs::new(&context.lab, region);
         let mut wanted = BTreeSet::new();
         for resource in resources.iter().filter(|resource| resource.region == region && !resource.deleting) {
-            let days = resource.state.get("retention_in_days").as_i64().and_then(|days| u32::try_from(days).ok());
-            let group = Group { name: resource.text("name").to_owned(), retention_days: days.filter(|days| *days > 0) };
+            let days =
+                resource.state.get("retention_in_days").as_i64().and_then(|days| u32::try_from(days).ok());
+            let group = Group {
+                name: resource.text("name").to_owned(),
+                retention_days: days.filter(|days| *days > 0),
+            };
             wanted.insert(group.name.clone());
             if !logs.groups()?.contains(&group) {
                 logs.put_group(&group)?;

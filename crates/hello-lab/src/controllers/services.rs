@@ -86,8 +86,11 @@ async fn pass(
         let wanted = wanted(contents, service);
         let plan = plan::plan(&wanted, &record.deployment, record.steady.as_deref(), &seen, now());
         let steady = if plan.steady { Some(wanted.definition.clone()) } else { record.steady.clone() };
-        let condition =
-            if plan.steady { Condition::Ready(generation) } else { Condition::Pending(plan.waits_for.clone()) };
+        let condition = if plan.steady {
+            Condition::Ready(generation)
+        } else {
+            Condition::Pending(plan.waits_for.clone())
+        };
         context.set(&name, condition);
         let recorded = ServiceRecord { deployment: plan.deployment, steady };
         context.world.change(|draft| {
@@ -122,7 +125,8 @@ fn wanted(contents: &Contents, service: &Resource) -> Wanted {
         subnets: subnets.into_iter().map(str::to_owned).collect(),
         grace: u64::from(number("health_check_grace_period_seconds", 0)) * 1000,
         load_balanced: !service.state.get("load_balancer").items().is_empty(),
-        checked: meaning::tasks::definition(contents, definition).is_some_and(meaning::tasks::has_health_check),
+        checked: meaning::tasks::definition(contents, definition)
+            .is_some_and(meaning::tasks::has_health_check),
         drain: milliseconds(meaning::load_balancers::drain_time(contents, service)),
         breaker: breaker.get("enable").as_bool() == Some(true),
         roll_back: breaker.get("rollback").as_bool() == Some(true),
@@ -131,7 +135,10 @@ fn wanted(contents: &Contents, service: &Resource) -> Wanted {
 
 /// The tasks of a service that have not ended.
 fn seen(context: &Context, contents: &Contents, service: &Resource) -> Vec<Seen> {
-    let own = contents.tasks.iter().filter(|(_, task)| task.service == service.text("id") && task.stopped.is_none());
+    let own = contents
+        .tasks
+        .iter()
+        .filter(|(_, task)| task.service == service.text("id") && task.stopped.is_none());
     own.map(|(id, task)| Seen {
         id: id.clone(),
         definition: task.definition.clone(),
@@ -267,7 +274,11 @@ fn record_end(context: &Context, service: &Resource, id: &str, stopped: Stopped)
 
 /// Forgets the oldest ended tasks.
 fn prune(draft: &mut Draft, service: &Resource) {
-    let own = draft.contents.tasks.iter().filter(|(_, task)| task.service == service.text("id") && task.stopped.is_some());
+    let own = draft
+        .contents
+        .tasks
+        .iter()
+        .filter(|(_, task)| task.service == service.text("id") && task.stopped.is_some());
     let mut ended: Vec<(u64, String)> = own.map(|(id, task)| (task.created_at, id.clone())).collect();
     ended.sort();
     let surplus = ended.len().saturating_sub(HISTORY);
@@ -280,7 +291,10 @@ fn prune(draft: &mut Draft, service: &Resource) {
 async fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
     let generation = context.world.generation();
     let contents = context.world.snapshot();
-    let own = contents.tasks.iter().filter(|(_, task)| task.service == service.text("id") && task.stopped.is_none());
+    let own = contents
+        .tasks
+        .iter()
+        .filter(|(_, task)| task.service == service.text("id") && task.stopped.is_none());
     for (id, record) in own {
         match (&record.wish, context.tasks.status(id)) {
             (TaskWish::Run, None) if context.has_network(generation) => {
@@ -298,8 +312,11 @@ async fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
             }
             // It was never started: there is nothing to wait for.
             (TaskWish::Stop { reason } | TaskWish::Drain { reason, .. }, None) => {
-                let stopped =
-                    Stopped { code: "ServiceSchedulerInitiated".to_owned(), reason: reason.clone(), exit_code: None };
+                let stopped = Stopped {
+                    code: "ServiceSchedulerInitiated".to_owned(),
+                    reason: reason.clone(),
+                    exit_code: None,
+                };
                 record_end(context, service, id, stopped)?;
             }
             _ => {}
@@ -310,7 +327,9 @@ async fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
 
 /// A task that never came to run: counted as a failure of its deployment.
 fn fail(context: &Context, service: &Resource, id: &str, stopped: Stopped) -> Result<(), StepError> {
-    context.events.tell(&part::service(service.text("name")), &format!("task {id} has failed: {}", stopped.reason));
+    context
+        .events
+        .tell(&part::service(service.text("name")), &format!("task {id} has failed: {}", stopped.reason));
     let key = service.text("id");
     context.world.change(|draft| {
         let mut record = draft.contents.services.get(key).cloned().unwrap_or_default();

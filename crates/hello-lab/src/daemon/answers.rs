@@ -4,13 +4,11 @@ use crate::{
     board::{Condition, part},
     control::{Fault, Handler, Replies, Request},
     controllers::{Context, internet},
-    environment::{self, REGISTRY_USER},
+    environment,
     events::Event,
-    logs::{Filter, Logs},
+    logs::{Logs, reader::Filter},
     meaning::{interfaces, network::InternetHost},
-    preflight,
-    secret::Secret,
-    status,
+    preflight, status,
     store::StoreError,
     timeouts,
     world::Contents,
@@ -80,6 +78,7 @@ impl Answers {
             Status::Running { health: Health::Healthy } => "running, healthy".to_owned(),
             Status::Running { health: Health::Unhealthy } => "running, unhealthy".to_owned(),
             Status::Running { health: Health::Unknown } => "running".to_owned(),
+            Status::Stopping(stopped) => format!("stopping: {}", stopped.reason),
             Status::Stopped(stopped) => format!("stopped: {}", stopped.reason),
         };
         Some(words)
@@ -87,7 +86,8 @@ impl Answers {
 
     async fn environment(&self, replies: &Replies) -> Result<String, String> {
         let contents = self.context.world.snapshot();
-        let version = preflight::newest_postgresql(Path::new(preflight::POSTGRESQL)).ok_or("no PostgreSQL server is installed")?;
+        let version = preflight::newest_postgresql(Path::new(preflight::POSTGRESQL))
+            .ok_or("no PostgreSQL server is installed")?;
         let facts = environment::Facts {
             registry_password: contents.settings.get(internet::PASSWORD_SETTING).cloned().unwrap_or_default(),
             image: contents.settings.get("image").cloned(),
@@ -136,7 +136,8 @@ impl Answers {
         let mut found = reader.next().map_err(unreadable)?;
         loop {
             for record in found {
-                let text = format!("{} {} {}", clock(record.event.timestamp), record.stream, record.event.message);
+                let text =
+                    format!("{} {} {}", clock(record.event.timestamp), record.stream, record.event.message);
                 if !replies.line(text).await {
                     return Ok(String::new());
                 }
@@ -162,7 +163,8 @@ impl Answers {
             });
             changed.map_err(|error| error.to_string())?;
             let generation = self.context.world.generation();
-            let settled = self.context.board.wait(part::NETWORK, Some(generation), timeouts::PART_READY).await;
+            let settled =
+                self.context.board.wait(part::NETWORK, Some(generation), timeouts::PART_READY).await;
             settled.map_err(|error| error.to_string())?;
         }
         match fault {
@@ -200,13 +202,10 @@ impl Answers {
         let Some(name) = repository.strip_prefix(&format!("{}/", registry.name)) else {
             return Err(format!("{repository} is not in {}: the lab has no other registry", registry.name));
         };
-        let password = registry.users.first().map(|(_, password)| password.clone());
-        let credentials = crate::registry::client::Credentials {
-            user: REGISTRY_USER.to_owned(),
-            password: password.unwrap_or_else(|| Secret::new("")),
-        };
+        let credentials = registry.users.first().cloned().ok_or("the registry has no user yet")?;
         let from = self.context.lab.namespace(InternetHost::Client.name());
-        let digest = registry.push(&from, layout, name, credentials).await.map_err(|error| format!("{error:#}"))?;
+        let digest =
+            registry.push(&from, layout, name, credentials).await.map_err(|error| format!("{error:#}"))?;
         let image = format!("{repository}@{digest}");
         let stored = self.context.world.change(|draft| {
             draft.put_setting("image", &image);
@@ -225,7 +224,9 @@ impl Answers {
         let contents = self.context.world.snapshot();
         let owner = status::owner_of(&contents, part)?;
         let mut answer = self.context.lab.namespace(&interfaces::namespace_part(&owner)).name().to_owned();
-        if let Some(task) = owner.split('/').nth(1).filter(|kind| *kind == "task").and(owner.rsplit('/').next()) {
+        if let Some(task) =
+            owner.split('/').nth(1).filter(|kind| *kind == "task").and(owner.rsplit('/').next())
+        {
             let container = container_of(&contents, task).unwrap_or_default();
             // A text can always be written to a text.
             let _ = write!(answer, "\n{task}\n{container}");
@@ -239,7 +240,8 @@ impl Answers {
         let settled = async {
             loop {
                 changed.borrow_and_update();
-                let waiting: Vec<String> = self.context.board.all().into_iter().filter_map(unsettled).collect();
+                let waiting: Vec<String> =
+                    self.context.board.all().into_iter().filter_map(unsettled).collect();
                 if waiting.is_empty() {
                     return;
                 }
@@ -252,7 +254,10 @@ impl Answers {
         };
         match tokio::time::timeout(timeouts::SETTLED, settled).await {
             Ok(()) => Ok(String::new()),
-            Err(_) => Err(format!("not everything is as it should be after {} s: {last}", timeouts::SETTLED.as_secs())),
+            Err(_) => Err(format!(
+                "not everything is as it should be after {} s: {last}",
+                timeouts::SETTLED.as_secs()
+            )),
         }
     }
 }

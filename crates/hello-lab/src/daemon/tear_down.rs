@@ -2,7 +2,7 @@
 
 use crate::{
     database::Databases, dns::DnsServers, lab::Lab, load_balancer::LoadBalancers, network,
-    publish::PublishedPorts, registry::Registry, task::Tasks,
+    publish::PublishedPorts, registry::Registry, task::tasks::Tasks,
 };
 use std::{fmt::Display, io, path::PathBuf};
 
@@ -28,7 +28,7 @@ pub async fn tear_down(lab: &Lab) -> Vec<String> {
     if let Err(error) = Registry::remove(lab).await {
         failed("registry", &error);
     }
-    for error in Databases::new(lab).teardown().await {
+    if let Err(error) = Databases::new(lab).teardown().await {
         failed("databases", &error);
     }
     for error in DnsServers::new(lab, &program).teardown().await {

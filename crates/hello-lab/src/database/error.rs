@@ -149,3 +149,18 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
         self.map_err(|source| DatabaseError::Io { what: what(), source: source.into() })
     }
 }
+
+impl DatabaseError {
+    /// Can only a change of what is wanted, or of the machine, help? Else it is worth another try.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            DatabaseError::Name { .. }
+            | DatabaseError::Version { .. }
+            | DatabaseError::DataVersion { .. }
+            | DatabaseError::Parameter { .. }
+            | DatabaseError::Configuration { .. }
+            | DatabaseError::Closed { .. } => true,
+            _ => false,
+        }
+    }
+}

@@ -7,7 +7,10 @@ use crate::{
     secret::Secret,
     world::{Contents, Resource},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// An instance's storage where nobody knows, in GiB: the least that gp3 has.
 const LEAST_STORAGE: u64 = 20;
@@ -49,6 +52,8 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
     let storage =
         |instance: &Resource| instance.state.get("allocated_storage").as_i64().filter(|size| *size > 0);
     let gib = storage(resource).or_else(|| source.and_then(|source| storage(source)));
+    let (parameters, at_reboot) = parameters(contents, resource);
+    let class = class(resource.text("instance_class"));
     Some(Instance {
         identifier: identifier.to_owned(),
         region: resource.region.clone(),
@@ -58,7 +63,10 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
         port: port(resource),
         major_version: major_version(resource).or_else(|| source.and_then(|source| major_version(source)))?,
         origin,
-        parameters: parameters(contents, resource),
+        parameters_at_reboot: at_reboot,
+        memory: class.0 << 30,
+        vcpus: class.1,
+        parameters,
         storage: gib.and_then(|gib| u64::try_from(gib).ok()).unwrap_or(LEAST_STORAGE) << 30,
         running: !resource.deleting,
         tls,
@@ -80,13 +88,42 @@ fn major_version(instance: &Resource) -> Option<u32> {
     instance.text("engine_version").split('.').next()?.parse().ok()
 }
 
-fn parameters(contents: &Contents, instance: &Resource) -> BTreeMap<String, String> {
+/// Memory in GiB and processors of an instance class by its size; 0 for one that is not known.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Summary.html>
+fn class(name: &str) -> (u64, u32) {
+    let mut words = name.split('.').skip(1);
+    let (family, size) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    // Those of the memory families have twice as much.
+    let general = match size {
+        "micro" => return (1, 2),
+        "small" => return (2, 2),
+        "medium" => return (4, 2),
+        "large" => (8, 2),
+        "xlarge" => (16, 4),
+        "2xlarge" => (32, 8),
+        "4xlarge" => (64, 16),
+        "8xlarge" => (128, 32),
+        _ => return (0, 0),
+    };
+    if family.starts_with('r') { (2 * general.0, general.1) } else { general }
+}
+
+/// The parameters of an instance's group, and which of them wait for a reboot.
+fn parameters(contents: &Contents, instance: &Resource) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let name = instance.text("parameter_group_name");
     let mut groups = contents.of_type("aws_db_parameter_group");
     let group = groups.find(|group| group.text("name") == name && group.region == instance.region);
-    let parameters = group.map(|group| group.state.get("parameter").items()).unwrap_or_default();
-    let pair = |parameter: &terraform_provider_aws::value::Value| {
-        Some((parameter.get("name").as_str()?.to_owned(), parameter.get("value").as_str()?.to_owned()))
-    };
-    parameters.iter().filter_map(pair).collect()
+    let (mut values, mut at_reboot) = (BTreeMap::new(), BTreeSet::new());
+    for parameter in group.map(|group| group.state.get("parameter").items()).unwrap_or_default() {
+        let (Some(name), Some(value)) = (parameter.get("name").as_str(), parameter.get("value").as_str())
+        else {
+            continue;
+        };
+        values.insert(name.to_owned(), value.to_owned());
+        if parameter.get("apply_method").as_str() == Some("pending-reboot") {
+            at_reboot.insert(name.to_owned());
+        }
+    }
+    (values, at_reboot)
 }

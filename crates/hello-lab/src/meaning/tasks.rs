@@ -34,6 +34,7 @@ struct Definition {
     repository_credentials: Option<Credentials>,
     health_check: Option<Check>,
     stop_timeout: Option<u64>,
+    linux_parameters: Option<LinuxParameters>,
     log_configuration: Option<Logs>,
 }
 
@@ -54,6 +55,17 @@ struct SecretVariable {
 #[serde(rename_all = "camelCase")]
 struct Credentials {
     credentials_parameter: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct LinuxParameters {
+    capabilities: Option<Capabilities>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Capabilities {
+    #[serde(default)]
+    drop: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -180,6 +192,11 @@ fn fill(contents: &Contents, task: &str, container: Definition) -> Result<Contai
             .map(|variable| (variable.name, variable.value))
             .collect(),
         user: container.user,
+        dropped_capabilities: container
+            .linux_parameters
+            .and_then(|parameters| parameters.capabilities)
+            .map(|capabilities| capabilities.drop)
+            .unwrap_or_default(),
         read_only_root: container.readonly_root_filesystem,
         // Defaults: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
         health_check: container.health_check.map(|check| HealthCheck {

@@ -81,7 +81,7 @@ impl Seen {
     pub fn is_ready(&self, wanted: &Wanted) -> bool {
         let container = match self.status {
             Status::Running { health } => !wanted.checked || health == Health::Healthy,
-            Status::Provisioning | Status::Stopped(_) => false,
+            Status::Provisioning | Status::Stopping(_) | Status::Stopped(_) => false,
         };
         self.wish == TaskWish::Run
             && container
@@ -183,7 +183,7 @@ pub fn plan(
             {
                 actions.push(Action::Register(task.id.clone()));
             }
-            Status::Provisioning | Status::Running { .. } => {}
+            Status::Provisioning | Status::Running { .. } | Status::Stopping(_) => {}
         }
         if let TaskWish::Drain { until, reason } = &task.wish {
             let gone = matches!(task.target, TargetHealth::Unused);
@@ -206,7 +206,9 @@ pub fn plan(
 
     let alive: Vec<&Seen> = tasks
         .iter()
-        .filter(|task| task.wish == TaskWish::Run && !matches!(task.status, Status::Stopped(_)))
+        .filter(|task| {
+            task.wish == TaskWish::Run && !matches!(task.status, Status::Stopping(_) | Status::Stopped(_))
+        })
         .collect();
     for task in &alive {
         if !task.was_ready && task.is_ready(wanted) {
@@ -341,7 +343,7 @@ fn waits_for(
     let ready = well.iter().filter(|task| task.is_ready(wanted)).count();
     let last = tasks.iter().rev().find_map(|task| match &task.status {
         Status::Stopped(stopped) => Some(stopped.reason.as_str()),
-        Status::Provisioning | Status::Running { .. } => None,
+        Status::Provisioning | Status::Running { .. } | Status::Stopping(_) => None,
     });
     let mut sentence = format!("{ready} of {} tasks are ready", wanted.desired);
     if target != wanted.definition {
@@ -373,7 +375,7 @@ fn describe(task: &Seen) -> &'static str {
         (Status::Running { .. }, TargetHealth::Unhealthy) => "running, its target checks fail",
         (Status::Running { .. }, TargetHealth::Initial) => "running, its target checks have not passed yet",
         (Status::Running { .. }, _) => "running and not a target yet",
-        (Status::Stopped(_), _) => "stopped",
+        (Status::Stopping(_) | Status::Stopped(_), _) => "ending",
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Container {
     pub secrets: Vec<(String, Secret)>,
     /// `user` or `user:group` in numbers, in place of the image's.
     pub user: Option<String>,
+    /// Capabilities that it must not have, as ECS names them (`NET_RAW`); `ALL` for all.
+    pub dropped_capabilities: Vec<String>,
     /// Is the root file system read-only?
     pub read_only_root: bool,
     /// Its health check.
@@ -92,6 +94,8 @@ pub enum Status {
         /// What its health checks say.
         health: Health,
     },
+    /// It ends: an essential container has ended, or it was told to stop, and what still runs gets its time.
+    Stopping(Stopped),
     /// It has ended, or never came to run.
     Stopped(Stopped),
 }
@@ -115,5 +119,37 @@ pub struct Stopped {
     /// One sentence.
     pub reason: String,
     /// Exit code of the container that ended it, where there is one; 137 is SIGKILL, 143 SIGTERM.
+    pub exit_code: Option<i32>,
+}
+
+/// All that is known of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// How it fares.
+    pub status: Status,
+    /// When it was begun, in milliseconds since 1970; likewise below.
+    pub created: u64,
+    /// When its last container was started.
+    pub started: Option<u64>,
+    /// When it had ended.
+    pub stopped: Option<u64>,
+    /// Its containers, in the order of the task.
+    pub containers: Vec<ContainerReport>,
+    /// What this machine cannot do for it: limits that have no cgroup here.
+    pub warnings: Vec<String>,
+}
+
+/// How a container fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerReport {
+    /// Its name.
+    pub name: String,
+    /// Digest of its image, once that is pulled.
+    pub image_digest: Option<String>,
+    /// Its first process on this machine, while it runs.
+    pub pid: Option<i32>,
+    /// What its own health check says.
+    pub health: Health,
+    /// How it ended.
     pub exit_code: Option<i32>,
 }

@@ -1,0 +1,258 @@
+//! Images: pulled from the registry, checked, unpacked, and kept by content.
+//!
+//! The manifest is asked of the registry each time, as Fargate does, so wrong credentials fail even where every layer is
+//! here already. A blob is kept under its digest, and the layers of an image, put on top of each other, under their chain
+//! ID. Several tasks may pull the same image at once: a lock for each content lets one of them work.
+//!
+//! - [`unpack`]: layers into a directory
+
+pub mod unpack;
+
+use crate::{
+    registry::{
+        client::{Client, Credentials, Error, Resolve},
+        oci::{
+            Configuration, DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, Digest, Execution, INDEX, Index,
+            MANIFEST, Manifest, Reference, architecture,
+        },
+    },
+    timeouts,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, BufWriter, Write as _},
+    net::Ipv4Addr,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+/// How often a pull is tried where the network or the registry may be about to recover.
+const ATTEMPTS: u32 = 3;
+/// What the layers of an image may come to: the ephemeral storage of a Fargate task.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-storage.html>
+const LARGEST: u64 = 20 << 30;
+
+/// Images on disk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Store {
+    directory: PathBuf,
+}
+
+/// An image that is here.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Digest of the manifest.
+    pub digest: Digest,
+    /// The directory with its files. Nothing may be written there.
+    pub root: PathBuf,
+    /// How it is run.
+    pub execution: Execution,
+}
+
+/// Where an image is pulled from.
+#[derive(Debug)]
+pub struct Source<'a> {
+    /// Its name.
+    pub reference: &'a str,
+    /// User and password.
+    pub credentials: Option<Credentials>,
+    /// PEM file of the CA that the registry's certificate is checked against.
+    pub authority: &'a Path,
+    /// Who knows the registry's address.
+    pub resolver: Ipv4Addr,
+}
+
+/// Why an image cannot be pulled.
+#[derive(Debug, thiserror::Error)]
+enum PullError {
+    #[error("{0}")]
+    Reference(String),
+    #[error("failed to resolve ref {reference}: {cause}")]
+    Resolve { reference: String, cause: Error },
+    #[error("failed to copy {digest} of {reference}: {cause}")]
+    Copy { reference: String, digest: Digest, cause: Error },
+    #[error("{0}")]
+    Content(String),
+    #[error("failed to extract layer {layer}: {cause}")]
+    Extract { layer: Digest, cause: io::Error },
+    #[error("failed to keep the image: {0}")]
+    Keep(#[from] io::Error),
+}
+
+impl PullError {
+    fn is_transient(&self) -> bool {
+        matches!(self, PullError::Resolve { cause, .. } | PullError::Copy { cause, .. } if cause.is_transient())
+    }
+}
+
+impl Store {
+    /// The images below a directory.
+    pub fn new(directory: impl Into<PathBuf>) -> Store {
+        Store { directory: directory.into() }
+    }
+
+    /// Pulls an image for this machine, through the network namespace of the calling thread. What goes wrong is said in
+    /// the words of ECS, after `CannotPullContainerError: `.
+    pub async fn pull(&self, source: &Source<'_>) -> Result<Image, String> {
+        let mut attempt = 1;
+        loop {
+            match self.try_pull(source).await {
+                Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                    tokio::time::sleep(timeouts::PULL_RETRY * attempt).await;
+                    attempt += 1;
+                }
+                result => {
+                    return result.map_err(|error| match &error {
+                        PullError::Resolve { .. } => {
+                            format!("pull image manifest has been retried {attempt} time(s): {error}")
+                        }
+                        _ => error.to_string(),
+                    });
+                }
+            }
+        }
+    }
+
+    async fn try_pull(&self, source: &Source<'_>) -> Result<Image, PullError> {
+        let reference: Reference = source.reference.parse().map_err(PullError::Reference)?;
+        let resolve = |cause| PullError::Resolve { reference: source.reference.to_owned(), cause };
+        let through = Resolve::Through(source.resolver);
+        let mut client =
+            Client::new(&reference.registry, through, source.authority, source.credentials.clone())
+                .map_err(resolve)?;
+        let accept = [MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX].join(", ");
+        let path = |version: &str| format!("/v2/{}/manifests/{version}", reference.repository);
+        let (mut content, media_type) = client
+            .document(&path(&reference.version), &accept, reference.digest.as_ref())
+            .await
+            .map_err(resolve)?;
+        let digest = Digest::of(&content);
+        let unreadable =
+            |error| PullError::Content(format!("{}: unknown manifest: {error}", source.reference));
+        if media_type == INDEX || media_type == DOCKER_INDEX {
+            let index: Index = serde_json::from_slice(&content).map_err(unreadable)?;
+            let Some(platform) = index.of_this_machine() else {
+                return Err(PullError::Content(format!(
+                    "image Manifest does not contain descriptor matching platform 'linux/{}'",
+                    architecture()
+                )));
+            };
+            let version = platform.digest.to_string();
+            (content, _) =
+                client.document(&path(&version), &accept, Some(&platform.digest)).await.map_err(resolve)?;
+        }
+        let manifest: Manifest = serde_json::from_slice(&content).map_err(unreadable)?;
+        let mut blobs = Vec::new();
+        for blob in [&manifest.config].into_iter().chain(&manifest.layers) {
+            blobs.push(self.blob(&mut client, &reference, source, blob).await?);
+        }
+        let configuration: Configuration =
+            serde_json::from_slice(&fs::read(&blobs[0])?).map_err(|error| {
+                PullError::Content(format!("{}: unknown configuration: {error}", source.reference))
+            })?;
+        let layers: Vec<_> = configuration.rootfs.diff_ids.iter().cloned().zip(blobs.drain(1..)).collect();
+        let Some(chain) = configuration.rootfs.chain().filter(|_| layers.len() == manifest.layers.len())
+        else {
+            return Err(PullError::Content(format!(
+                "{}: manifest and configuration do not name as many layers",
+                source.reference
+            )));
+        };
+        Ok(Image {
+            digest,
+            root: self.root(&chain, &layers)?,
+            execution: configuration.config.unwrap_or_default(),
+        })
+    }
+
+    async fn blob(
+        &self,
+        client: &mut Client,
+        reference: &Reference,
+        source: &Source<'_>,
+        blob: &Descriptor,
+    ) -> Result<PathBuf, PullError> {
+        let failed = |cause| PullError::Copy {
+            reference: source.reference.to_owned(),
+            digest: blob.digest.clone(),
+            cause,
+        };
+        let place = self.place("blobs", &blob.digest)?;
+        if place.is_there() {
+            return Ok(place.path);
+        }
+        if blob.size > LARGEST {
+            return Err(failed(Error::Answer(format!("{} bytes are too many", blob.size))));
+        }
+        let _lock = place.lock()?;
+        if !place.is_there() {
+            let mut file = BufWriter::new(File::create(&place.temporary)?);
+            let path = format!("/v2/{}/blobs/{}", reference.repository, blob.digest);
+            client.download(&path, &blob.digest, blob.size, &mut file).await.map_err(failed)?;
+            file.flush()?;
+            fs::rename(&place.temporary, &place.path)?;
+        }
+        Ok(place.path)
+    }
+
+    /// The directory with these layers (each by the digest of its content, and its file) on top of each other.
+    fn root(&self, chain: &Digest, layers: &[(Digest, PathBuf)]) -> Result<PathBuf, PullError> {
+        let place = self.place("roots", chain)?;
+        if place.is_there() {
+            return Ok(place.path);
+        }
+        let _lock = place.lock()?;
+        if !place.is_there() {
+            // What is there was left by a pull that was killed.
+            match fs::remove_dir_all(&place.temporary) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => fs::create_dir(&place.temporary)?,
+            }
+            fs::set_permissions(&place.temporary, fs::Permissions::from_mode(0o755))?;
+            let mut room = LARGEST;
+            for (digest, file) in layers {
+                let extract = |cause| PullError::Extract { layer: digest.clone(), cause };
+                let archive = BufReader::new(File::open(file)?);
+                let got = unpack::layer(archive, &place.temporary, &mut room).map_err(extract)?;
+                if got != *digest {
+                    return Err(extract(io::Error::other(format!("its content has digest {got}"))));
+                }
+            }
+            fs::rename(&place.temporary, &place.path)?;
+        }
+        Ok(place.path)
+    }
+
+    fn place(&self, kind: &str, digest: &Digest) -> io::Result<Place> {
+        let directory = self.directory.join(kind);
+        fs::create_dir_all(&directory)?;
+        // The files of an image keep their owners and special modes; nobody else on this machine may run them.
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
+        Ok(Place {
+            path: directory.join(digest.hex()),
+            temporary: directory.join(format!("{}.new", digest.hex())),
+            lock: directory.join(format!("{}.lock", digest.hex())),
+        })
+    }
+}
+
+/// Where one content is kept. It is there whole or not at all.
+struct Place {
+    path: PathBuf,
+    temporary: PathBuf,
+    lock: PathBuf,
+}
+
+impl Place {
+    fn is_there(&self) -> bool {
+        self.path.exists()
+    }
+
+    /// Waits until nobody else makes it; the kernel lets go of the lock when its holder ends, however it ends.
+    fn lock(&self) -> io::Result<File> {
+        let file = File::create(&self.lock)?;
+        file.lock()?;
+        Ok(file)
+    }
+}

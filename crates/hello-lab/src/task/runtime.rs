@@ -1,0 +1,120 @@
+//! The container runtime: crun. Every command here expects that the process sees one version of control groups
+//! ([`cgroup::see_one_version`](crate::task::cgroup::see_one_version)).
+
+use crate::timeouts;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+use tokio::process::{Child, Command};
+
+/// The runtime's program.
+const PROGRAM: &str = "crun";
+
+/// The containers of a task.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    /// Where crun keeps what it knows of them.
+    state: PathBuf,
+}
+
+/// A container that was just started.
+#[derive(Debug)]
+pub struct Started {
+    /// Its first process: a child of the process that is set to take over orphans.
+    pub pid: i32,
+    /// The other ends of its output.
+    pub output: Child,
+}
+
+impl Runtime {
+    /// Those whose state is kept below the directory of a task.
+    pub fn of_task(directory: &Path) -> Runtime {
+        Runtime { state: directory.join("crun") }
+    }
+
+    /// The start of a command line.
+    fn arguments(&self, log: Option<&Path>) -> Vec<PathBuf> {
+        let mut arguments: Vec<PathBuf> = vec!["--root".into(), self.state.clone()];
+        if let Some(log) = log {
+            arguments.extend(["--log-format".into(), "json".into(), "--log".into(), log.to_owned()]);
+        }
+        arguments
+    }
+
+    /// Starts the container of a bundle.
+    pub async fn run(&self, name: &str, bundle: &Path) -> Result<Started, String> {
+        let (log, pid_file) = (bundle.join("crun.log"), bundle.join("pid"));
+        let mut command = Command::new(PROGRAM);
+        command.args(self.arguments(Some(&log))).args(["run", "--detach", "--bundle"]).arg(bundle);
+        command.arg("--pid-file").arg(&pid_file).arg(name);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut output = command.spawn().map_err(|error| format!("cannot run {PROGRAM}: {error}"))?;
+        let status = match tokio::time::timeout(timeouts::CONTAINER_START, output.wait()).await {
+            Ok(status) => status.map_err(|error| format!("{PROGRAM} cannot be waited for: {error}"))?,
+            Err(_) => {
+                return Err(format!(
+                    "{PROGRAM} has not ended within {} s",
+                    timeouts::CONTAINER_START.as_secs()
+                ));
+            }
+        };
+        if !status.success() {
+            return Err(last_error(&log).unwrap_or_else(|| format!("{PROGRAM} ended with {status}")));
+        }
+        let pid = fs::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse().ok());
+        let pid = pid.ok_or_else(|| format!("{PROGRAM} has not written the number of the process"))?;
+        Ok(Started { pid, output })
+    }
+
+    /// Runs a command in a container without output and gives how it ended; `None` when it took too long.
+    pub async fn check(
+        &self,
+        name: &str,
+        argv: &[String],
+        bundle: &Path,
+        limit: Duration,
+    ) -> io::Result<Option<ExitStatus>> {
+        let (log, pid_file) = (bundle.join("check.log"), bundle.join("check.pid"));
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(self.arguments(Some(&log)))
+            .arg("exec")
+            .arg("--pid-file")
+            .arg(&pid_file)
+            .arg(name)
+            .args(argv);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut child = command.spawn()?;
+        if let Ok(status) = tokio::time::timeout(limit, child.wait()).await {
+            return Ok(Some(status?));
+        }
+        // The process in the container is not crun: crun waits for it.
+        if let Some(pid) = fs::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse().ok()) {
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
+        child.kill().await?;
+        Ok(None)
+    }
+
+    /// The command that runs `argv` in a container with the terminal or the pipes of whoever runs it.
+    pub fn exec(&self, name: &str, argv: &[String], terminal: bool) -> std::process::Command {
+        let mut command = std::process::Command::new(PROGRAM);
+        command.args(self.arguments(None)).arg("exec");
+        if terminal {
+            command.arg("--tty");
+        }
+        command.arg(name).args(argv);
+        command
+    }
+}
+
+/// What crun says last in its log.
+fn last_error(log: &Path) -> Option<String> {
+    let content = fs::read_to_string(log).ok()?;
+    let line: serde_json::Value = serde_json::from_str(content.lines().last()?).ok()?;
+    Some(line.get("msg")?.as_str()?.to_owned())
+}

@@ -1,0 +1,432 @@
+//! The daemon's side of tasks: it starts a shim for each, reads what the shims say, and cleans up after them.
+//!
+//! Nothing here is needed for a task to go on. What the daemon knows it reads from files, so one that was killed and
+//! started again knows as much as before, and every operation may be repeated.
+
+use crate::{
+    lab::Lab,
+    logs::{self, Logs},
+    process::{Described, Processes, Running, write_whole},
+    task::{
+        cgroup::Group,
+        files::{Files, Spec, StopRequest, gone, is_id, write_private},
+        image::Store,
+        model::{Report, Status, Stopped, Task},
+        shim,
+    },
+    timeouts,
+};
+use nix::sys::signal::Signal;
+use rustix::{
+    fs::inotify::{self, CreateFlags, WatchFlags},
+    io::Errno,
+};
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs, io,
+    mem::MaybeUninit,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::watch,
+};
+
+/// The tasks of a lab. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    lab: Lab,
+    program: PathBuf,
+    files: Files,
+    processes: Processes,
+    /// What is known of each task; `None` where its shim has not said anything yet.
+    known: Mutex<BTreeMap<String, Option<Report>>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Tasks {
+    /// The tasks of the lab, those included that an earlier daemon has started. The shim is this very program.
+    pub fn new(lab: &Lab) -> io::Result<Tasks> {
+        Tasks::with_program(lab, std::env::current_exe()?)
+    }
+
+    /// The same with another program as the shim: it must know the subcommand `task-shim`.
+    pub fn with_program(lab: &Lab, program: PathBuf) -> io::Result<Tasks> {
+        let files = Files::new(lab);
+        let inner = Inner {
+            lab: lab.clone(),
+            program,
+            processes: lab.processes(),
+            known: Mutex::default(),
+            changes: watch::Sender::new(0),
+            files,
+        };
+        let tasks = Tasks { inner: Arc::new(inner) };
+        tasks.watch_files()?;
+        tasks.adopt()?;
+        Ok(tasks)
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Option<Report>>> {
+        self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over the tasks that have files; what has lost its shim ends.
+    fn adopt(&self) -> io::Result<()> {
+        for id in self.inner.files.tasks()? {
+            let report = self.inner.files.report(&id)?;
+            match self.inner.processes.adopt(&part(&id))? {
+                Some(running) => {
+                    self.known().insert(id.clone(), report);
+                    self.watch_shim(id, running);
+                }
+                None if report.is_some() => {
+                    self.known().insert(id.clone(), report);
+                    let tasks = self.clone();
+                    tokio::spawn(async move { tasks.finish(&id).await });
+                }
+                // It was never started: starting it again does all that is to do.
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the task, unless it was started before. Returns when its shim runs; how it goes on is seen in its status.
+    pub async fn start(&self, task: &Task) -> io::Result<()> {
+        check(task)?;
+        if self.known().contains_key(&task.id) {
+            return Ok(());
+        }
+        self.known().insert(task.id.clone(), None);
+        let started = self.start_shim(task);
+        match started {
+            Ok(running) => {
+                self.watch_shim(task.id.clone(), running);
+                self.changed();
+                Ok(())
+            }
+            Err(error) => {
+                self.known().remove(&task.id);
+                Err(error)
+            }
+        }
+    }
+
+    fn start_shim(&self, task: &Task) -> io::Result<Running> {
+        let Inner { lab, files, .. } = &*self.inner;
+        files.prepare(&task.id)?;
+        let spec = Spec {
+            lab: lab.name().to_owned(),
+            task: task.clone(),
+            files: files.clone(),
+            images: Store::new(lab.data("images")),
+            logs: Logs::new(lab, &task.region),
+        };
+        write_private(&files.spec(&task.id), &serde_json::to_vec(&spec)?)?;
+        let directory = files.directory(&task.id);
+        self.inner.processes.start(&Described {
+            name: part(&task.id),
+            program: self.inner.program.clone(),
+            arguments: vec!["task-shim".into(), "run".into(), directory.clone().into()],
+            environment: Vec::new(),
+            namespace: Some(crate::network::netns::Namespace::named(&task.namespace)),
+            user: None,
+            log: directory.join("shim.log"),
+            directory,
+        })
+    }
+
+    /// All tasks that were started and not removed.
+    pub fn list(&self) -> Vec<String> {
+        self.known().keys().cloned().collect()
+    }
+
+    /// How a task fares; `None` where it was never started, or is removed.
+    pub fn status(&self, id: &str) -> Option<Status> {
+        let known = self.known();
+        known
+            .get(id)
+            .map(|report| report.as_ref().map_or(Status::Provisioning, |report| report.status.clone()))
+    }
+
+    /// All that its shim says of it.
+    pub fn report(&self, id: &str) -> Option<Report> {
+        self.known().get(id).cloned().flatten()
+    }
+
+    /// Counts up with each change of any task: wait on it, then look.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.inner.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Asks a task to stop, for this reason. Returns at once; its status says when it has. Neither a second time nor a
+    /// task that is not there is an error.
+    pub async fn stop(&self, id: &str, code: &str, reason: &str) -> io::Result<()> {
+        if matches!(self.status(id), None | Some(Status::Stopping(_) | Status::Stopped(_))) {
+            return Ok(());
+        }
+        let stop = self.inner.files.stop(id);
+        if !stop.exists() {
+            let request = StopRequest { code: code.to_owned(), reason: reason.to_owned() };
+            // It may have ended by itself just now, and its directory be gone.
+            gone(write_whole(&stop, &serde_json::to_vec(&request)?))?;
+        }
+        match self.inner.processes.adopt(&part(id))? {
+            Some(running) => running.signal(Signal::SIGTERM),
+            None => Ok(()),
+        }
+    }
+
+    /// The command that runs `argv` in a container of a running task, with the terminal or the pipes that it is given.
+    pub fn exec_command(
+        &self,
+        id: &str,
+        container: &str,
+        argv: &[String],
+        terminal: bool,
+    ) -> io::Result<Command> {
+        let report = self.report(id);
+        let containers = report.iter().flat_map(|report| &report.containers);
+        let running: Vec<_> = containers
+            .filter(|container| container.pid.is_some())
+            .map(|container| container.name.as_str())
+            .collect();
+        if !running.contains(&container) {
+            let running = if running.is_empty() { "none".to_owned() } else { running.join(", ") };
+            let why = format!("task {id} has no running container {container}; running: {running}");
+            return Err(io::Error::new(io::ErrorKind::NotFound, why));
+        }
+        let directory = self.inner.files.directory(id);
+        Ok(shim::exec_command(&self.inner.program, &directory, container, argv, terminal))
+    }
+
+    /// Runs `argv` in a container and gives what it writes.
+    pub async fn exec(&self, id: &str, container: &str, argv: &[String]) -> io::Result<Output> {
+        let command = self.exec_command(id, container, argv, false)?;
+        let mut command = tokio::process::Command::from(command);
+        let output = command.stdin(std::process::Stdio::null()).kill_on_drop(true).output();
+        match tokio::time::timeout(timeouts::EXEC, output).await {
+            Ok(output) => output,
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("{} has not ended within {} s", argv.join(" "), timeouts::EXEC.as_secs()),
+            )),
+        }
+    }
+
+    /// Removes a task and everything of it, running or not; one that is gone already is no error.
+    pub async fn remove(&self, id: &str) -> io::Result<()> {
+        if !is_id(id) {
+            return Ok(());
+        }
+        if let Some(running) = self.inner.processes.adopt(&part(id))? {
+            running.stop_with(Signal::SIGKILL, timeouts::KILLED).await?;
+        }
+        self.clean(id).await?;
+        gone(fs::remove_file(self.inner.files.status(id)))?;
+        self.known().remove(id);
+        self.changed();
+        Ok(())
+    }
+
+    /// Removes all tasks, their images included, and says all that went wrong.
+    pub async fn teardown(&self) -> Result<(), Vec<String>> {
+        let mut ids = self.list();
+        let mut errors = Vec::new();
+        match self.inner.files.tasks() {
+            Ok(more) => ids.extend(more),
+            Err(error) => errors.push(format!("cannot list the tasks: {error}")),
+        }
+        ids.sort();
+        ids.dedup();
+        let mut removing = tokio::task::JoinSet::new();
+        for id in ids {
+            let tasks = self.clone();
+            removing.spawn(async move {
+                tasks.remove(&id).await.map_err(|error| format!("cannot remove task {id}: {error}"))
+            });
+        }
+        for removed in removing.join_all().await {
+            errors.extend(removed.err());
+        }
+        let name = self.inner.lab.name().to_owned();
+        let group =
+            tokio::task::spawn_blocking(move || Group::remove_lab(&name, timeouts::GROUP_EMPTY)).await;
+        if let Err(error) = group.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            errors.push(format!("cannot remove the lab's control group: {error}"));
+        }
+        for removed in
+            [self.inner.files.remove_all(), gone(fs::remove_dir_all(self.inner.lab.data("images")))]
+        {
+            errors
+                .extend(removed.err().map(|error| format!("cannot remove the files of the tasks: {error}")));
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// Kills what is left of a task whose shim is gone, and removes its files.
+    async fn clean(&self, id: &str) -> io::Result<()> {
+        let (processes, group) = (self.inner.processes.clone(), Group::of_task(self.inner.lab.name(), id));
+        let (files, id) = (self.inner.files.clone(), id.to_owned());
+        let work = move || {
+            // A runtime that is just starting a container is in no group of the task yet.
+            processes.kill_marked(&part(&id));
+            group.remove(timeouts::GROUP_EMPTY)?;
+            files.remove(&id)
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    /// Waits in the background for the end of a shim.
+    fn watch_shim(&self, id: String, mut running: Running) {
+        let tasks = self.clone();
+        tokio::spawn(async move {
+            running.ended().await;
+            tasks.finish(&id).await;
+        });
+    }
+
+    /// The shim has ended: cleans up, and says how the task fared where the shim could not.
+    async fn finish(&self, id: &str) {
+        let Inner { files, .. } = &*self.inner;
+        let request = files.stop_request(id).ok().flatten();
+        let mut cleaned = self.clean(id).await;
+        let report = files.report(id).ok().flatten();
+        if !self.known().contains_key(id) {
+            return;
+        }
+        let report = match report {
+            Some(report) if matches!(report.status, Status::Stopped(_)) => report,
+            report => {
+                let report = ended_without_a_word(report, request);
+                cleaned = cleaned.and(files.publish(id, &report));
+                report
+            }
+        };
+        if let Err(error) = cleaned {
+            tracing::warn!(task = id, "cannot clean up after task {id}: {error}");
+        }
+        if let Some(known) = self.known().get_mut(id) {
+            *known = Some(report);
+        }
+        self.changed();
+    }
+
+    /// Follows in the background what shims say.
+    fn watch_files(&self) -> io::Result<()> {
+        let directory = self.inner.files.statuses();
+        crate::task::files::private_directory(&directory)?;
+        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+        inotify::add_watch(&inotify, &directory, WatchFlags::MOVED_TO)?;
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe for types that may close their descriptor early; an OwnedFd that nobody can reach does not"
+        )]
+        let inotify = AsyncFd::with_interest(inotify, Interest::READABLE)?;
+        let tasks = Arc::downgrade(&self.inner);
+        tokio::spawn(follow(inotify, tasks));
+        Ok(())
+    }
+
+    fn look(&self, id: &str) {
+        // A file that cannot be read is followed by one that can, or by the end of the shim.
+        if let Ok(Some(report)) = self.inner.files.report(id)
+            && let Some(known) = self.known().get_mut(id)
+        {
+            *known = Some(report);
+        }
+        self.changed();
+    }
+}
+
+async fn follow(inotify: AsyncFd<OwnedFd>, tasks: Weak<Inner>) {
+    while let Ok(mut ready) = inotify.readable().await {
+        let Some(inner) = tasks.upgrade() else { return };
+        let tasks = Tasks { inner };
+        let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+        let mut reader = inotify::Reader::new(inotify.get_ref(), &mut buffer);
+        loop {
+            match reader.next() {
+                Ok(event) => {
+                    let name = event.file_name().map(|name| Path::new(OsStr::from_bytes(name.to_bytes())));
+                    match name.and_then(|name| name.file_stem()?.to_str()) {
+                        Some(id) => tasks.look(id),
+                        // Events were lost: what they said stands in the files.
+                        None => tasks.list().iter().for_each(|id| tasks.look(id)),
+                    }
+                }
+                Err(Errno::AGAIN) => break,
+                Err(_) => return,
+            }
+        }
+        ready.clear_ready();
+    }
+}
+
+/// What there is to say of a task whose shim was killed.
+fn ended_without_a_word(report: Option<Report>, request: Option<StopRequest>) -> Report {
+    let mut report = report.unwrap_or_else(|| Report {
+        status: Status::Provisioning,
+        created: logs::now(),
+        started: None,
+        stopped: None,
+        containers: Vec::new(),
+        warnings: Vec::new(),
+    });
+    for container in &mut report.containers {
+        container.pid = None;
+    }
+    report.stopped = Some(logs::now());
+    report.status = Status::Stopped(match (report.status, request) {
+        (Status::Stopping(stopped), _) => stopped,
+        (_, Some(StopRequest { code, reason })) => Stopped { code, reason, exit_code: None },
+        _ => Stopped {
+            code: "InternalError".to_owned(),
+            reason: "InternalError: the process that looked after the task ended unexpectedly, so the task was stopped"
+                .to_owned(),
+            exit_code: None,
+        },
+    });
+    report
+}
+
+/// Name of the shim's process.
+fn part(id: &str) -> String {
+    format!("task-{id}")
+}
+
+/// Names become parts of paths.
+fn check(task: &Task) -> io::Result<()> {
+    let invalid = |why: String| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    if !is_id(&task.id) {
+        return invalid(format!("{:?} is no task: it must be 32 hexadecimal digits", task.id));
+    }
+    if task.containers.is_empty() {
+        return invalid(format!("task {} has no container", task.id));
+    }
+    for (index, container) in task.containers.iter().enumerate() {
+        let name = &container.name;
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if name.is_empty() || name.len() > 200 || !plain {
+            return invalid(format!("{name:?} cannot name a container: only letters, digits, - and _ can"));
+        }
+        if task.containers[..index].iter().any(|other| other.name == *name) {
+            return invalid(format!("task {} has two containers named {name}", task.id));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! An image made of this machine's shell and a few programs, as an OCI layout of two layers.
+
+use hello_lab::registry::oci::Digest;
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+/// Programs beside the shell.
+const PROGRAMS: [&str; 9] = ["cat", "env", "grep", "id", "ls", "rm", "sleep", "tail", "touch"];
+
+/// The layout, made once for all tests. Its tag is `1`.
+pub(crate) fn layout() -> &'static Path {
+    static LAYOUT: OnceLock<tempfile::TempDir> = OnceLock::new();
+    LAYOUT.get_or_init(|| make(&json!({ "User": "65532:65532", "Entrypoint": ["/bin/sh", "-c"] }))).path()
+}
+
+fn make(execution: &Value) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let blobs = directory.path().join("blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    let store = |content: &[u8], media_type: &str| {
+        let digest = Digest::of(content);
+        fs::write(blobs.join(digest.hex()), content).unwrap();
+        json!({ "mediaType": media_type, "digest": digest, "size": content.len() })
+    };
+
+    let mut lower = tar::Builder::new(Vec::new());
+    for (from, to) in programs() {
+        let mut header = tar::Header::new_gnu();
+        let content = fs::read(&from).unwrap();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        lower.append_data(&mut header, to.strip_prefix("/").unwrap(), &content[..]).unwrap();
+    }
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(0o644);
+    lower.append_data(&mut header, "hidden", &b""[..]).unwrap();
+    let lower = lower.into_inner().unwrap();
+
+    let mut upper = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(0o644);
+    upper.append_data(&mut header.clone(), ".wh.hidden", &b""[..]).unwrap();
+    header.set_entry_type(tar::EntryType::Directory);
+    header.set_mode(0o1777);
+    upper.append_data(&mut header, "tmp/", &b""[..]).unwrap();
+    let upper = upper.into_inner().unwrap();
+
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&lower).unwrap();
+    let layers = [
+        store(&gzip.finish().unwrap(), "application/vnd.oci.image.layer.v1.tar+gzip"),
+        store(&zstd::encode_all(&upper[..], 1).unwrap(), "application/vnd.oci.image.layer.v1.tar+zstd"),
+    ];
+    let configuration = json!({
+        "architecture": hello_lab::registry::oci::architecture(), "os": "linux", "config": execution,
+        "rootfs": { "type": "layers", "diff_ids": [Digest::of(&lower), Digest::of(&upper)] },
+    });
+    let configuration =
+        store(configuration.to_string().as_bytes(), "application/vnd.oci.image.config.v1+json");
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let manifest =
+        json!({ "schemaVersion": 2, "mediaType": media_type, "config": configuration, "layers": layers });
+    let mut manifest = store(manifest.to_string().as_bytes(), media_type);
+    manifest["annotations"] = json!({ "org.opencontainers.image.ref.name": "ghcr.io/owner/shell:1" });
+    let index = json!({ "schemaVersion": 2, "manifests": [manifest] });
+    fs::write(directory.path().join("index.json"), index.to_string()).unwrap();
+    directory
+}
+
+/// Programs and the libraries that they need, with their places in the image.
+fn programs() -> BTreeSet<(PathBuf, PathBuf)> {
+    let mut files = BTreeSet::new();
+    for program in ["sh"].iter().chain(&PROGRAMS) {
+        let found = ["/usr/bin", "/bin"]
+            .iter()
+            .map(|place| Path::new(place).join(program))
+            .find(|path| path.exists());
+        let found = found.unwrap_or_else(|| panic!("this machine has no {program}"));
+        let libraries = Command::new("ldd").arg(&found).output().unwrap();
+        for word in String::from_utf8(libraries.stdout).unwrap().split_whitespace() {
+            if word.starts_with('/') {
+                files.insert((word.into(), word.into()));
+            }
+        }
+        files.insert((found, Path::new("/bin").join(program)));
+    }
+    files
+}

@@ -1,0 +1,12 @@
+//! Tasks for real: a registry, a resolver, images, and containers under crun. Needs root and the Debian packages crun,
+//! docker-registry and iproute2.
+//!
+//! - `world`: a lab with a registry and a resolver in one namespace
+//! - `image`: an image made of this machine's shell
+//! - `pull`, `run`, `life`: what is pulled, how it runs, how it ends
+
+mod image;
+mod life;
+mod pull;
+mod run;
+mod world;
