@@ -73,6 +73,13 @@ impl Context {
         }
     }
 
+    /// Says that a part waits for something else, unless it is ready as of an earlier generation: then it still serves.
+    fn wait_for(&self, part: &str, what: &str) {
+        if !matches!(self.board.get(part), Some(Condition::Ready(_))) {
+            self.set(part, Condition::Pending(format!("waits for {what}")));
+        }
+    }
+
     /// Is the network as it was wanted at this generation?
     fn has_network(&self, generation: u64) -> bool {
         matches!(self.board.get(part::NETWORK), Some(Condition::Ready(reached)) if reached >= generation)

@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use std::{
     collections::BTreeMap,
+    io::IsTerminal as _,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -61,6 +62,9 @@ impl Terraform {
     pub async fn apply(&self, extra: &[String]) -> anyhow::Result<()> {
         let mut arguments =
             vec!["apply", "-input=false", "-auto-approve", "-compact-warnings", "-parallelism=32"];
+        if !std::io::stdout().is_terminal() {
+            arguments.push("-no-color");
+        }
         arguments.extend(extra.iter().map(String::as_str));
         let status = self.command(&arguments).status().await.context("run terraform apply")?;
         if !status.success() {

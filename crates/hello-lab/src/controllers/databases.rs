@@ -72,7 +72,7 @@ async fn work(context: &Context, identifier: &str, ends: watch::Receiver<u64>, s
             let model = model(context, resource);
             match &model {
                 None => {
-                    context.set(&part, Condition::Pending("waits for its address or its source".to_owned()));
+                    context.wait_for(&part, "its address or its source");
                     false
                 }
                 // A change elsewhere in the world needs no look at the database.
@@ -81,7 +81,7 @@ async fn work(context: &Context, identifier: &str, ends: watch::Receiver<u64>, s
                     true
                 }
                 Some(_) if !context.has_network(generation) => {
-                    context.set(&part, Condition::Pending("waits for its network interface".to_owned()));
+                    context.wait_for(&part, "its network interface");
                     false
                 }
                 Some(instance) => {

@@ -16,16 +16,17 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     loop {
         wake.begin();
         let generation = context.world.generation();
-        let condition = if context.has_network(generation) {
-            match pass(&context, &mut known).await {
+        let mut well = false;
+        if context.has_network(generation) {
+            let condition = match pass(&context, &mut known).await {
                 Ok(()) => Condition::Ready(generation),
                 Err(sentence) => Condition::Pending(sentence),
-            }
+            };
+            well = matches!(condition, Condition::Ready(_));
+            context.set(part::DNS, condition);
         } else {
-            Condition::Pending("waits for the network".to_owned())
-        };
-        let well = matches!(condition, Condition::Ready(_));
-        context.set(part::DNS, condition);
+            context.wait_for(part::DNS, "the network");
+        }
         let woken =
             if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
         if woken.is_none() {

@@ -29,18 +29,21 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
             let model = model(&context, &contents, resource);
             seen.insert(part.clone());
             known.insert(part.clone(), model.id());
+            if !resource.deleting && !context.has_network(generation) {
+                context.wait_for(&part, "its network interfaces");
+                well = false;
+                continue;
+            }
             let condition = if resource.deleting {
                 match context.load_balancers.delete(&model.id()).await {
                     Ok(()) => Condition::Gone,
                     Err(error) => Condition::Pending(error.to_string()),
                 }
-            } else if context.has_network(generation) {
+            } else {
                 match context.load_balancers.reconcile(&model).await {
                     Ok(()) => Condition::Ready(generation),
                     Err(error) => Condition::Pending(error.to_string()),
                 }
-            } else {
-                Condition::Pending("waits for its network interfaces".to_owned())
             };
             well &= !matches!(condition, Condition::Pending(_));
             context.set(&part, condition);

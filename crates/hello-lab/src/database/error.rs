@@ -159,6 +159,7 @@ impl DatabaseError {
             | DatabaseError::DataVersion { .. }
             | DatabaseError::Parameter { .. }
             | DatabaseError::Configuration { .. }
+            | DatabaseError::NoSnapshot(_)
             | DatabaseError::Closed { .. } => true,
             _ => false,
         }

@@ -27,7 +27,7 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
     let identifier = resource.text("identifier");
     let owner = database_owner(&resource.region, identifier);
     let interface = contents.interfaces.get(&owner)?;
-    let source = resource.state.get("replicate_source_db").non_empty();
+    let source = resource.given("replicate_source_db").non_empty();
     let source = source.and_then(|source| find(contents, source));
     let text = |name: &str| resource.state.get(name).non_empty().map(str::to_owned);
     let origin = if let Some(source) = source {
@@ -38,8 +38,8 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
             hostname: source.text("address").to_owned(),
             port: port(source),
         }
-    } else if let Some(name) = text("snapshot_identifier") {
-        Origin::Snapshot { name }
+    } else if let Some(name) = resource.given("snapshot_identifier").non_empty() {
+        Origin::Snapshot { name: name.to_owned() }
     } else {
         let password =
             resource.config.get("password_wo").non_empty().or(resource.state.get("password").non_empty());

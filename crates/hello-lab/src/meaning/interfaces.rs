@@ -121,11 +121,11 @@ fn nat(contents: &Contents, gateway: &Resource) -> Option<Wanted> {
 
 /// The subnet group that counts for an instance: its own, else that of the instance it is a replica of.
 fn subnet_group<'a>(contents: &'a Contents, instance: &'a Resource) -> Option<&'a Resource> {
-    let own = instance.state.get("db_subnet_group_name").non_empty();
+    let own = instance.given("db_subnet_group_name").non_empty();
     let source = || {
-        let source = instance.state.get("replicate_source_db").non_empty()?;
+        let source = instance.given("replicate_source_db").non_empty()?;
         let source = contents.of_type("aws_db_instance").find(|other| other.text("identifier") == source)?;
-        source.state.get("db_subnet_group_name").non_empty()
+        source.given("db_subnet_group_name").non_empty()
     };
     let name = own.or_else(source)?;
     let mut groups = contents.of_type("aws_db_subnet_group");

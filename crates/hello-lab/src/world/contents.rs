@@ -104,6 +104,12 @@ impl Resource {
         self.state.get(name).as_str().unwrap_or_default()
     }
 
+    /// An argument as it was given, and not as the provider completed it; null where it was not. Of an imported resource
+    /// nobody knows what was given, so its state counts.
+    pub fn given(&self, name: &str) -> &Value {
+        if self.config.is_null() { self.state.get(name) } else { self.config.get(name) }
+    }
+
     pub(super) fn stored(&self) -> StoredResource {
         let raw = |value: &Value| RawValue::from_string(json::encode(value)).expect("a value's JSON is JSON");
         StoredResource {
