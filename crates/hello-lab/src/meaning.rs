@@ -5,6 +5,7 @@
 //! - [`databases`], [`load_balancers`], [`tasks`], [`dns`]: the models of those parts
 //! - [`secrets`]: what secrets and parameters hold
 //! - [`network`]: VPCs and all that routes and filters
+//! - [`replication`]: the way from a database to its replicas
 //! - [`rules`]: security group rules in their three styles
 
 pub mod catalogue;
@@ -13,6 +14,7 @@ pub mod dns;
 pub mod interfaces;
 pub mod load_balancers;
 pub mod network;
+pub mod replication;
 pub mod rules;
 pub mod secrets;
 pub mod tasks;

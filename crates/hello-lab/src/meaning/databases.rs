@@ -74,7 +74,8 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
     })
 }
 
-fn port(instance: &Resource) -> u16 {
+/// The port of an instance.
+pub fn port(instance: &Resource) -> u16 {
     instance
         .state
         .get("port")

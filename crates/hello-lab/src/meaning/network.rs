@@ -2,7 +2,7 @@
 
 use super::{
     interfaces::{self, INTERNET_RANGE},
-    rules,
+    replication, rules,
 };
 use crate::{
     lab::Lab,
@@ -92,12 +92,15 @@ fn vpc(contents: &Contents, lab: &Lab, resource: &Resource) -> Option<Vpc> {
     let subnets = subnets(contents, resource);
     let in_vpc = |subnet: &str| subnets.contains_key(subnet);
     let wanted = interfaces::wanted(contents);
+    let families = replication::families(contents);
     let interfaces = wanted.iter().filter(|wanted| in_vpc(&wanted.subnet)).filter_map(|wanted| {
         let record = contents.interfaces.get(&wanted.owner)?;
         let mut security_groups = wanted.security_groups.clone();
         if security_groups.is_empty() {
             security_groups.insert(resource.text("default_security_group_id").to_owned());
         }
+        let own = families.iter().filter(|family| family.owners.contains(&wanted.owner));
+        security_groups.extend(own.map(|family| family.group.clone()));
         let interface = Interface {
             id: record.id.clone(),
             namespace: lab.namespace(&interfaces::namespace_part(&wanted.owner)).name().to_owned(),
@@ -111,6 +114,8 @@ fn vpc(contents: &Contents, lab: &Lab, resource: &Resource) -> Option<Vpc> {
         Some((record.id.clone(), interface))
     });
     let interfaces: BTreeMap<_, _> = interfaces.collect();
+    let mut security_groups = rules::of_vpc(contents, resource);
+    security_groups.extend(families.into_iter().map(|family| (family.group, family.rules)));
     let gateway = internet_gateway(contents, lab, id);
     let resolver = resource.state.get("enable_dns_support").as_bool() != Some(false);
     let resolver = resolver.then(|| resolver_of(contents, lab, resource, cidr)).flatten();
@@ -121,7 +126,7 @@ fn vpc(contents: &Contents, lab: &Lab, resource: &Resource) -> Option<Vpc> {
         cidr,
         route_tables: route_tables(contents, resource, gateway.as_ref()),
         internet_gateway: gateway,
-        security_groups: rules::of_vpc(contents, resource),
+        security_groups,
         interfaces,
         resolver,
         subnets,
