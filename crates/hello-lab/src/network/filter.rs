@@ -13,12 +13,22 @@ use nftables::{
     schema::{FlushObject, NfCmd},
 };
 use serde_json::Value;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 /// All tables of a namespace, ready for `nft -j -f -`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ruleset {
     commands: String,
+}
+
+impl fmt::Debug for Ruleset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The commands fill pages.
+        write!(f, "Ruleset({:016x})", self.fingerprint())
+    }
 }
 
 impl Ruleset {

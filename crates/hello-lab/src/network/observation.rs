@@ -6,8 +6,8 @@
 //! outlive what they speak of: in the alias of the namespace's loopback interface. A filter that was changed by hand
 //! lists differently; one that was never applied whole has no seal.
 //!
-//! The same alias is the mark of a namespace that was made here. It is set before the namespace has its name, so there
-//! is no moment at which a namespace of ours could be taken for another's.
+//! The same alias is the mark of a namespace that is this module's. It is set before the namespace has its name, so
+//! there is no moment at which a namespace of ours could be taken for another's.
 
 use super::{
     NetworkError,
@@ -75,7 +75,7 @@ fn look_into(namespace: &Namespace, wanted: Option<&WantedNamespace>) -> io::Res
         let seal = links.mark.as_deref().and_then(Seal::read);
         let read = |(name, wanted): (String, String)| Some((netlink::read_setting(&name, &wanted)?, name));
         Ok(FoundNamespace {
-            made_here: seal.is_some(),
+            ours: seal.is_some(),
             occupied: false,
             addresses: kernel.addresses(&links.names).await?,
             routes: kernel.routes(&links.names).await?,
@@ -85,7 +85,7 @@ fn look_into(namespace: &Namespace, wanted: Option<&WantedNamespace>) -> io::Res
             links: links.by_name,
         })
     })?;
-    if wanted.is_none() && found.made_here {
+    if wanted.is_none() && found.ours {
         found.occupied = is_occupied(namespace)?;
     }
     Ok(found)

@@ -1,6 +1,7 @@
 //! Who reaches whom, and as whom: derived from the diagram of the region.
 
-use crate::fixture::Region;
+use crate::fixture::{Region, anyone, group_peer, tcp};
+use hello_lab::network::model::{Peer, Protocol, Rule};
 
 #[test]
 fn the_arrows_of_the_diagram_are_the_only_ones() {
@@ -119,17 +120,50 @@ fn a_source_that_is_not_the_interfaces_own_is_dropped() {
 }
 
 #[test]
+fn rules_permit_by_protocol_ports_and_peer() {
+    let mut region = Region::described();
+    let udp = |first, last, peer| Rule { protocol: Protocol::Udp(first, last), peer };
+    let all = |peer| Rule { protocol: Protocol::All, peer };
+    let cidr = |cidr: &str| Peer::Cidr(cidr.parse().unwrap());
+    region.group("alb").egress.insert(all(anyone()));
+    region.group("database").egress.insert(all(cidr("10.0.0.0/16")));
+    region.group("database").ingress.extend([
+        tcp(700, group_peer("database")),
+        udp(600, 610, cidr("10.0.0.0/20")),
+        Rule { protocol: Protocol::Tcp(0, 65535), peer: cidr("10.0.16.20/32") },
+        // Host bits in a range do not count.
+        Rule { protocol: Protocol::Tcp(800, 899), peer: cidr("10.0.0.20/20") },
+        // What no packet can be, and whom nobody is.
+        Rule { protocol: Protocol::Tcp(900, 899), peer: anyone() },
+        all(group_peer("nobody")),
+    ]);
+    region.reconcile();
+    region.serve("db", &[599, 600, 605, 610, 611, 700, 799, 800, 899, 900]);
+    for port in [600, 605, 610] {
+        region.datagram_answered("alb-a", "10.0.128.40", port);
+        region.datagram_dropped("alb-b", "10.0.128.40", port);
+    }
+    region.datagram_dropped("alb-a", "10.0.128.40", 599);
+    region.datagram_dropped("alb-a", "10.0.128.40", 611);
+    region.dropped("alb-a", "10.0.128.40", 605);
+    region.connect("replica", "10.0.128.40", 700);
+    region.dropped("alb-a", "10.0.128.40", 700);
+    region.connect("alb-b", "10.0.128.40", 605);
+    region.connect("alb-b", "10.0.128.40", 799);
+    region.connect("alb-a", "10.0.128.40", 800);
+    region.connect("alb-a", "10.0.128.40", 899);
+    region.dropped("alb-a", "10.0.128.40", 799);
+    region.dropped("alb-a", "10.0.128.40", 900);
+}
+
+#[test]
 fn a_ping_passes_where_a_rule_for_icmp_says_so() {
-    use hello_lab::network::model::{Protocol, Rule};
     let mut region = Region::standing();
     let ping = |region: &Region| region.pings("bastion", "10.0.128.40");
     assert!(!ping(&region));
     let request = Protocol::Icmp(Some(8), Some(0));
-    region
-        .group("bastion")
-        .egress
-        .insert(Rule { protocol: request, peer: crate::fixture::group_peer("database") });
-    region.group("database").ingress.insert(Rule { protocol: request, peer: crate::fixture::anyone() });
+    region.group("bastion").egress.insert(Rule { protocol: request, peer: group_peer("database") });
+    region.group("database").ingress.insert(Rule { protocol: request, peer: anyone() });
     region.reconcile();
     assert!(ping(&region));
 }

@@ -101,9 +101,9 @@ impl Region {
     pub(crate) fn by_hand(&self, part: &str, program: &'static str, arguments: &str) {
         let line = arguments.to_owned();
         let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
-        let status =
-            self.namespace(part).run(move || std::process::Command::new(program).args(arguments).status());
-        assert!(status.unwrap().success(), "{program} {line}");
+        let run = move || std::process::Command::new(program).args(arguments).output();
+        let output = self.namespace(part).run(run).unwrap();
+        assert!(output.status.success(), "{program} {line}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Serves `ports` in the namespace of a part, over TCP and UDP. A client is told which address it came from, and

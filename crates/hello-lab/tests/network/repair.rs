@@ -8,7 +8,7 @@ use hello_lab::network::{
     plan::{Action, Plan},
     wanted::Wanted,
 };
-use std::{fs, net::TcpListener, process::Command};
+use std::{fs, net::TcpListener, path::PathBuf, process::Command};
 
 const DB: &str = "10.0.128.40";
 const REGISTRY: &str = "198.51.100.10";
@@ -192,6 +192,48 @@ fn a_namespace_that_others_made_stays_until_the_lab_is_torn_down() {
     region.by_hand("others", "ip", "link show one");
     network::teardown(&region.lab).unwrap();
     assert!(!others.exists());
+}
+
+#[test]
+fn a_namespace_that_others_made_for_a_part_is_adopted_and_goes_with_the_part() {
+    let mut region = Region::described();
+    region.namespace("task-a").create().unwrap();
+    region.reconcile();
+    region.vpc().interfaces.remove("eni-task-a");
+    region.reconcile();
+    assert!(!region.namespace("task-a").exists());
+}
+
+/// A directory where a namespace should be pinned.
+struct Obstacle(PathBuf);
+
+impl Obstacle {
+    fn at(path: PathBuf) -> Obstacle {
+        fs::create_dir(&path).unwrap();
+        Obstacle(path)
+    }
+}
+
+impl Drop for Obstacle {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn what_fails_in_one_namespace_keeps_no_other_from_being_built_or_removed() {
+    let region = Region::described();
+    let obstacle = Obstacle::at(region.namespace("task-a").path());
+    let error = network::reconcile(&region.lab, &region.network).unwrap_err();
+    assert!(error.to_string().contains(region.namespace("task-a").name()), "{error}");
+    assert!(!error.to_string().contains("task-b"), "{error}");
+    region.serve("db", &[5432]);
+    region.connect("task-b", DB, 5432);
+
+    let error = network::teardown(&region.lab).unwrap_err();
+    assert!(error.to_string().contains(region.namespace("task-a").name()), "{error}");
+    drop(obstacle);
+    assert_eq!(region.listed(), Vec::<String>::new());
 }
 
 #[test]

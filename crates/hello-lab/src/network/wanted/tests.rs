@@ -143,7 +143,8 @@ fn another_subnet_moves_no_table() {
 
 #[test]
 fn an_interface_that_cannot_be_is_refused_and_takes_no_other_down() {
-    let cases: [(&str, fn(&mut Interface)); 5] = [
+    type Spoil = fn(&mut Interface);
+    let cases: [(&str, Spoil); 5] = [
         ("is not in", |interface| interface.address = "10.0.16.5".parse().unwrap()),
         ("there is no subnet", |interface| "subnet-z".clone_into(&mut interface.subnet)),
         ("10.0.0.50 is taken", |interface| interface.address = "10.0.0.50".parse().unwrap()),
