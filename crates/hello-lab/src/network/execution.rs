@@ -154,9 +154,7 @@ async fn act(kernel: &Kernel, action: &Action) -> io::Result<()> {
         Action::DeleteRoute(_, route) => gone(kernel.delete_route(route).await),
         Action::DeleteRule(_, rule) => gone(kernel.delete_rule(rule).await),
         Action::CloseRoute(_, route) | Action::OpenRoute(_, route) => kernel.replace_route(route).await,
-        Action::ApplyRuleset(_, ruleset) => {
-            observation::apply_and_seal(kernel, ruleset.commands(), ruleset.fingerprint()).await
-        }
+        Action::ApplyRuleset(_, ruleset) => observation::apply_and_seal(kernel, ruleset).await,
         Action::CreateWire(wire) => there(kernel.add_wire(&wire.router.link, &wire.part).await),
         Action::SwitchOn(end) => kernel.switch_on(&end.link).await,
         Action::Set(_, name, value) => netlink::write_setting(name, value),

@@ -51,7 +51,11 @@ impl Region {
     /// The same, with nothing made yet.
     pub(crate) fn described() -> Region {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Region::named(format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// The same, of the lab of this name.
+    pub(crate) fn named(name: String) -> Region {
         let nowhere = Path::new("/nonexistent");
         let lab = Lab::new(name, nowhere, nowhere);
         let mut network = Network { internet: internet(&lab), vpcs: BTreeMap::new() };

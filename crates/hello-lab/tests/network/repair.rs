@@ -8,7 +8,14 @@ use hello_lab::network::{
     plan::{Action, Plan},
     wanted::Wanted,
 };
-use std::{fs, net::TcpListener, path::PathBuf, process::Command};
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Command, Stdio},
+    thread,
+    time::Instant,
+};
 
 const DB: &str = "10.0.128.40";
 const REGISTRY: &str = "198.51.100.10";
@@ -131,6 +138,47 @@ fn a_pass_that_was_interrupted_anywhere_is_completed_by_the_next() {
         let region = Region::described();
         let failures = execute(&plan(&region).actions[..place]);
         assert!(failures.is_empty(), "{place}: {failures:?}");
+        region.reconcile();
+        serve(&region);
+        is_whole(&region);
+    }
+}
+
+/// The variable by which the process that is to be killed is told its lab.
+const LAB: &str = "HELLO_LAB_TEST_NETWORK";
+
+#[test]
+#[ignore = "it is what a_pass_whose_process_is_killed_is_completed_by_the_next starts and kills"]
+fn one_pass_in_a_process_of_its_own() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test that is started again has no other way to be told anything"
+    )]
+    let region = Region::named(std::env::var(LAB).unwrap());
+    let _ = region.pass();
+    // Its network is the other process's to remove.
+    std::mem::forget(region);
+}
+
+#[test]
+fn a_pass_whose_process_is_killed_is_completed_by_the_next() {
+    let begin = |region: &Region| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "repair::one_pass_in_a_process_of_its_own", "--ignored"]);
+        command.env(LAB, region.lab.name()).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let undisturbed = Instant::now();
+    let region = Region::described();
+    assert!(begin(&region).wait().unwrap().success());
+    let undisturbed = undisturbed.elapsed();
+    drop(region);
+    for eighth in 1..=8 {
+        let region = Region::described();
+        let mut process = begin(&region);
+        // No condition to wait for: any moment will do, so they are spread over the whole time.
+        thread::sleep(undisturbed * eighth / 8);
+        process.kill().unwrap();
+        process.wait().unwrap();
         region.reconcile();
         serve(&region);
         is_whole(&region);
