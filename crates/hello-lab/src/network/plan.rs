@@ -210,7 +210,7 @@ impl Plan {
         // The kernel gives the loopback interface 127.0.0.1 itself. Links of others are others' business.
         let ours = |address: &&&Address| {
             wanted.links.contains_key(&address.link)
-                || !address.address.addr().is_loopback() && address.link == "lo"
+                || !address.address.addr().is_loopback() && address.link == LOOPBACK
         };
         let unwanted = addresses.iter().filter(|address| !wanted.addresses.contains(**address)).filter(ours);
         actions.extend(unwanted.map(|address| Action::DeleteAddress(namespace(), (*address).clone())));
