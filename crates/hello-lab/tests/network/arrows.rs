@@ -104,19 +104,24 @@ fn two_parts_of_one_subnet_meet_the_security_groups_too() {
 
 #[test]
 fn a_source_that_is_not_the_interfaces_own_is_dropped() {
-    let region = Region::standing();
-    region.serve("db", &[5432]);
-    region.serve("registry", &[443]);
-    // The load balancer takes the address of a task, which the database would let in.
-    region.by_hand("alb-a", "ip", "addr add 10.0.128.50/32 dev lo");
-    region.by_hand("alb-a", "ip", "route add 10.0.128.40/32 via 10.0.0.1 src 10.0.128.50");
-    region.dropped("alb-a", "10.0.128.40", 5432);
-    // The bastion takes an address of the internet, which its groups would let out.
-    region.by_hand("bastion", "ip", "addr add 192.0.2.7/32 dev lo");
-    region.by_hand("bastion", "ip", "route add 198.51.100.10/32 via 10.0.0.1 src 192.0.2.7");
-    region.dropped("bastion", "198.51.100.10", 443);
+    let mut region = Region::described();
+    let udp = |peer| Rule { protocol: Protocol::Udp(700, 700), peer };
+    let (task, client, db) = ("10.0.128.50", "203.0.113.50", ("db", "10.0.128.40"));
+    let of_client = || Peer::Cidr("203.0.113.50/32".parse().unwrap());
+    region.group("database").ingress.extend([udp(group_peer("tasks")), udp(of_client())]);
+    for group in ["alb", "tasks"] {
+        region.group(group).egress.insert(udp(anyone()));
+    }
     region.reconcile();
-    assert_eq!(region.seen_as("bastion", "198.51.100.10", 443), "203.0.113.13");
+    region.must_arrive(("task-a", task), db, 700);
+    assert!(!region.arrives(("alb-a", "10.0.0.20"), db, 700));
+    // Addresses that the database would let in: that of a task, and one of the internet.
+    for (part, source) in
+        [("alb-a", task), ("alb-a", client), ("task-b", client), ("nat", task), ("igw", task)]
+    {
+        region.by_hand(part, "ip", &format!("addr add {source}/32 dev lo"));
+        assert!(!region.arrives((part, source), db, 700), "{part} as {source}");
+    }
 }
 
 #[test]

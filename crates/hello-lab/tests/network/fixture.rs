@@ -179,6 +179,38 @@ impl Region {
         answer.ok()
     }
 
+    /// Does a datagram from this address of one part get to another? One that is not answered can do harm too, so the
+    /// receiver is asked.
+    pub(crate) fn arrives(&self, (from, source): (&str, &str), (part, to): (&str, &str), port: u16) -> bool {
+        self.arrives_within((from, source), (part, to), port, SILENCE)
+    }
+
+    fn arrives_within(
+        &self,
+        (from, source): (&str, &str),
+        (part, to): (&str, &str),
+        port: u16,
+        limit: Duration,
+    ) -> bool {
+        let [source, to] = [source, to].map(|address| address.parse::<Ipv4Addr>().unwrap());
+        let receiver =
+            self.namespace(part).run(move || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))).unwrap();
+        receiver.set_read_timeout(Some(limit)).unwrap();
+        // From the same port each time: the same flow.
+        let sender = self.namespace(from).run(move || UdpSocket::bind((source, 5000))).unwrap();
+        // A way that is closed may also be an error.
+        let _ = sender.send_to(b"hello", (to, port));
+        receiver.recv(&mut [0; 5]).is_ok()
+    }
+
+    /// The same where it must get there.
+    pub(crate) fn must_arrive(&self, from: (&str, &str), to: (&str, &str), port: u16) {
+        assert!(
+            self.arrives_within(from, to, port, ANSWER),
+            "{from:?} does not get to {to:?} on UDP port {port}"
+        );
+    }
+
     /// Does an echo request of a part come back? The standard library has no ICMP, so Python asks.
     pub(crate) fn pings(&self, from: &str, to: &str) -> bool {
         const ECHO: &str = "
