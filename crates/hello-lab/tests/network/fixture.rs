@@ -18,7 +18,7 @@ use std::{
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// For what must be answered: long, since a busy machine is no error.
@@ -193,14 +193,24 @@ impl Region {
         limit: Duration,
     ) -> bool {
         let [source, to] = [source, to].map(|address| address.parse::<Ipv4Addr>().unwrap());
-        let receiver =
-            self.namespace(part).run(move || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))).unwrap();
+        let receiver = self.datagram_socket(part, port);
         receiver.set_read_timeout(Some(limit)).unwrap();
-        // From the same port each time: the same flow.
-        let sender = self.namespace(from).run(move || UdpSocket::bind((source, 5000))).unwrap();
+        let sender = self.namespace(from).run(move || UdpSocket::bind((source, 0))).unwrap();
         // A way that is closed may also be an error.
         let _ = sender.send_to(b"hello", (to, port));
         receiver.recv(&mut [0; 5]).is_ok()
+    }
+
+    /// The port may still be held for an instant by a process that another test just starts: it has copies of all
+    /// sockets until it becomes another program.
+    fn datagram_socket(&self, part: &str, port: u16) -> UdpSocket {
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            match self.namespace(part).run(move || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {}
+                socket => return socket.unwrap(),
+            }
+        }
     }
 
     /// The same where it must get there.
