@@ -296,6 +296,8 @@ impl Databases {
             let sources: Vec<_> = state.slots.iter().cloned().collect();
             drop_slots(&self.shared, files, &mut state, &sources).await?;
         }
+        // First what is in the volume: unmounting it would write that out.
+        remove_directory(&files.data())?;
         volume_of(&self.shared, files)?.unmount()?;
         remove_directory(&files.root)?;
         remove_directory(&files.run)

@@ -250,6 +250,12 @@ pub enum Storage {
     Unbounded(String),
 }
 
+/// This boot of the machine.
+pub(super) fn boot() -> Result<String, DatabaseError> {
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    Ok(fs::read_to_string(path).at("read", path)?.trim().to_owned())
+}
+
 /// What is known of an instance and must outlive the daemon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
@@ -269,6 +275,9 @@ pub(super) struct State {
     /// Its files, made without waiting for the disk, have been written out.
     #[serde(default)]
     pub(super) synced: bool,
+    /// The machine's boot in which its files were made: until they are written out, they do not outlive it.
+    #[serde(default)]
+    pub(super) made_in_boot: String,
     /// Roles and database were made.
     #[serde(default)]
     pub(super) prepared: bool,

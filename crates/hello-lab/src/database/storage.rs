@@ -114,15 +114,32 @@ impl Volume<'_> {
         self.user.own(&volume)
     }
 
-    /// Gives it more room while it is in use.
-    pub(super) async fn grow(&self, bytes: u64) -> Result<Storage, DatabaseError> {
-        let image = self.files.image();
-        let file = File::options().write(true).open(&image).at("open", &image)?;
-        file.set_len(bytes).at("set the size of", &image)?;
+    /// Gives it more room while it is in use. The kernel wants `CAP_SYS_RESOURCE` for that, which some containers lack.
+    pub(super) async fn grow(&self, bytes: u64) -> Result<(), DatabaseError> {
+        self.enlarge_image(bytes)?;
         let device = self.device()?;
         self.tool("losetup", vec!["-c".into(), device.clone().into()]).await?;
-        self.tool("resize2fs", vec![device.into()]).await?;
-        Ok(Storage::Bounded(bytes))
+        self.tool("resize2fs", vec![device.into()]).await.map(|_| ())
+    }
+
+    /// Gives it more room while nobody uses it.
+    pub(super) async fn grow_unused(&self, bytes: u64) -> Result<(), DatabaseError> {
+        self.unmount()?;
+        self.enlarge_image(bytes)?;
+        let image = self.files.image();
+        // resize2fs insists on a check. One that has found nothing wrong and one that has put it right end differently.
+        match self.tool("e2fsck", vec!["-f".into(), "-p".into(), image.clone().into()]).await {
+            Ok(_) | Err(DatabaseError::Program { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.tool("resize2fs", vec![image.into()]).await?;
+        self.mount().await
+    }
+
+    fn enlarge_image(&self, bytes: u64) -> Result<(), DatabaseError> {
+        let image = self.files.image();
+        let file = File::options().write(true).open(&image).at("open", &image)?;
+        file.set_len(bytes).at("set the size of", &image)
     }
 
     fn device(&self) -> Result<String, DatabaseError> {

@@ -24,7 +24,7 @@ use std::{
 };
 
 /// All programs that are run this way and could still be writing to an instance's files.
-const PROGRAMS: [&str; 6] = ["initdb", "pg_basebackup", "cp", "mkfs.ext4", "mount", "resize2fs"];
+const PROGRAMS: [&str; 7] = ["initdb", "pg_basebackup", "cp", "mkfs.ext4", "mount", "e2fsck", "resize2fs"];
 
 /// A program to run for an instance.
 pub(super) struct Tool<'a> {

@@ -140,7 +140,7 @@ impl<'a> Work<'a> {
             rebooting: self.state.rebooting,
             should_follow: self.source().is_some(),
             is_full: is_mounted && self.volume().is_full(),
-            has_data: is_mounted && self.files.data().join("PG_VERSION").is_file(),
+            has_data: is_mounted && self.has_data()?,
             missing_namespace: (!namespace.exists()).then(|| namespace.name().to_owned()),
             moved: self.state.endpoint.as_ref() != Some(&self.endpoint()),
             is_configured: self.is_configured()?,
@@ -150,6 +150,12 @@ impl<'a> Work<'a> {
             server,
             link,
         })
+    }
+
+    /// Is there data that can be relied on? What was not written out before a crash of the machine may be damaged.
+    fn has_data(&self) -> Result<bool, DatabaseError> {
+        let is_there = self.files.data().join("PG_VERSION").is_file();
+        Ok(is_there && (self.state.synced || self.state.made_in_boot == files::boot()?))
     }
 
     async fn observe_server(
@@ -177,7 +183,7 @@ impl<'a> Work<'a> {
         if self.state.reload_pending {
             return Ok(false);
         }
-        let rendered = self.render(&self.running_parameters())?;
+        let rendered = self.render(&self.running_parameters(), self.state.synced)?;
         Ok(rendered.iter().all(|file| fs::read(&file.path).is_ok_and(|content| content == file.content)))
     }
 
@@ -197,12 +203,17 @@ impl<'a> Work<'a> {
     }
 
     /// All files of the configuration with these parameters.
-    fn render(&self, parameters: &BTreeMap<String, String>) -> Result<Vec<Rendered>, DatabaseError> {
+    fn render(
+        &self,
+        parameters: &BTreeMap<String, String>,
+        is_durable: bool,
+    ) -> Result<Vec<Rendered>, DatabaseError> {
         let tls = &self.instance.tls;
         let read = |path: &PathBuf| fs::read(path).at("read", path);
         let file = |name: &str, mode, content| Rendered { path: self.files.run.join(name), content, mode };
         let source = self.source();
-        let config = configuration::postgresql_conf(self.instance, &self.files, parameters, source);
+        let config =
+            configuration::postgresql_conf(self.instance, &self.files, parameters, source, is_durable);
         let mut rendered = vec![
             file("pg_hba.conf", 0o644, configuration::pg_hba_conf(self.instance, parameters).into_bytes()),
             file("pg_ident.conf", 0o644, configuration::pg_ident_conf(self.user.name).into_bytes()),
@@ -220,8 +231,12 @@ impl<'a> Work<'a> {
     }
 
     /// Writes the configuration, unless PostgreSQL refuses it.
-    async fn configure(&self, parameters: &BTreeMap<String, String>) -> Result<(), DatabaseError> {
-        let rendered = self.render(parameters)?;
+    async fn configure(
+        &self,
+        parameters: &BTreeMap<String, String>,
+        is_durable: bool,
+    ) -> Result<(), DatabaseError> {
+        let rendered = self.render(parameters, is_durable)?;
         for file in &rendered {
             if file.path == self.files.config() && fs::read(&file.path).ok().as_ref() != Some(&file.content) {
                 self.check(&file.content).await?;
@@ -273,10 +288,7 @@ impl<'a> Work<'a> {
                 self.save()?;
             }
             Step::Mount => self.volume().mount().await?,
-            Step::Grow => {
-                self.state.storage = Some(self.volume().grow(self.instance.storage).await?);
-                self.save()?;
-            }
+            Step::Grow => self.grow().await?,
             Step::MakeData => return self.make_data().await,
             Step::Discard => self.discard().await?,
             Step::Start => return self.start().await,
@@ -286,15 +298,30 @@ impl<'a> Work<'a> {
                 self.state.promoted = true;
                 self.save()?;
             }
-            Step::Reconfigure => self.reconfigure().await?,
+            Step::Reconfigure => self.reconfigure(self.state.synced).await?,
             Step::Prepare => self.prepare().await?,
-            Step::Sync => {
-                self.volume().sync().await?;
-                self.state.synced = true;
-                self.save()?;
-            }
+            Step::Sync => self.sync().await?,
         }
         Ok(Progress::Made)
+    }
+
+    /// As RDS does, without an interruption; where the kernel does not allow that, with a restart.
+    async fn grow(&mut self) -> Result<(), DatabaseError> {
+        let bytes = self.instance.storage;
+        match self.volume().grow(bytes).await {
+            Err(DatabaseError::Program { output, .. }) => {
+                tracing::warn!(
+                    instance = self.files.identifier,
+                    output,
+                    "storage cannot grow in use; the server is restarted"
+                );
+                server::stop(&self.shared.processes, &self.files, Ending::Clean).await?;
+                self.volume().grow_unused(bytes).await?;
+            }
+            grown => grown?,
+        }
+        self.state.storage = Some(Storage::Bounded(bytes));
+        self.save()
     }
 
     /// Makes PGDATA under another name and renames it once it is whole.
@@ -303,10 +330,11 @@ impl<'a> Work<'a> {
         tool::end_all(&self.shared.processes, &self.files).await?;
         server::kill_members(&unfinished).await?;
         files::remove_directory(&unfinished)?;
-        if self.state.synced {
-            self.state.synced = false;
-            self.save()?;
-        }
+        files::remove_directory(&self.files.data())?;
+        self.state.synced = false;
+        self.state.prepared = false;
+        self.state.made_in_boot = files::boot()?;
+        self.save()?;
         match (&self.instance.origin, self.source()) {
             (Origin::New { .. }, _) => self.initialise().await?,
             (Origin::Snapshot { name }, _) => self.copy().restore(name, self.installation.major).await?,
@@ -345,7 +373,7 @@ impl<'a> Work<'a> {
 
     async fn follow(&self, session: &Session) -> Result<(), DatabaseError> {
         let Some(source) = self.source() else { return Ok(()) };
-        self.configure(&self.parameters.values).await?;
+        self.configure(&self.parameters.values, self.state.synced).await?;
         // One that was left by an earlier attempt may have been invalidated.
         replication::drop_slot(session, &self.files.identifier).await?;
         replication::make_slot(session, &self.files.identifier).await?;
@@ -378,12 +406,9 @@ impl<'a> Work<'a> {
         );
         server::stop(&self.shared.processes, &self.files, Ending::Immediate).await?;
         server::forget_shared_memory(&self.shared.processes, &self.files).await?;
-        self.state.synced = false;
-        self.save()?;
         let unfinished = self.files.unfinished();
         files::remove_directory(&unfinished)?;
-        fs::rename(self.files.data(), &unfinished).at("remove", &self.files.data())?;
-        files::remove_directory(&unfinished)
+        fs::rename(self.files.data(), &unfinished).at("remove", &self.files.data())
     }
 
     async fn start(&mut self) -> Result<Progress, DatabaseError> {
@@ -396,7 +421,7 @@ impl<'a> Work<'a> {
             });
         }
         self.shared.lay_out(&self.installation).await?;
-        self.configure(&self.parameters.values).await?;
+        self.configure(&self.parameters.values, self.state.synced).await?;
         self.state.endpoint = Some(self.endpoint());
         self.state.parameters = self.parameters.values.clone();
         self.state.reload_pending = false;
@@ -454,11 +479,21 @@ impl<'a> Work<'a> {
         promote(&self.session().await?, &self.files).await
     }
 
-    async fn reconfigure(&mut self) -> Result<(), DatabaseError> {
+    /// From now on every commit is on the disk, and all that was done before is too.
+    async fn sync(&mut self) -> Result<(), DatabaseError> {
+        // While nothing waits for the disk. Else the first base backup would, for each file.
+        self.session().await?.run("write a checkpoint", "checkpoint").await?;
+        self.reconfigure(true).await?;
+        self.volume().sync().await?;
+        self.state.synced = true;
+        self.save()
+    }
+
+    async fn reconfigure(&mut self, is_durable: bool) -> Result<(), DatabaseError> {
         let parameters = self.running_parameters();
         self.state.reload_pending = true;
         self.save()?;
-        self.configure(&parameters).await?;
+        self.configure(&parameters, is_durable).await?;
         let before = self.load_time().await?;
         let running = self.shared.adopt(&self.files)?;
         if let Some(running) = running {
