@@ -6,7 +6,7 @@
 
 use super::{
     error::{DatabaseError, Doing as _},
-    files::{Files, ServerUser, Storage, make_directory},
+    files::{Files, ServerUser, Storage, make_directory, remove_file},
     tool::Tool,
 };
 use crate::{process::Processes, timeouts};
@@ -59,7 +59,7 @@ impl Volume<'_> {
             Ok(()) => Ok(Storage::Bounded(bytes)),
             Err(DatabaseError::Program { program, output, .. }) => {
                 let image = self.files.image();
-                fs::remove_file(&image).or_else(ignore_missing).at("remove", &image)?;
+                remove_file(&image)?;
                 make_directory(&self.files.volume(), 0o700, Some(self.user))?;
                 Ok(Storage::Unbounded(format!("{program}: {output}")))
             }
@@ -167,9 +167,8 @@ impl Volume<'_> {
 
     /// Is there no room for the next WAL segment?
     pub(super) fn is_full(&self) -> bool {
-        statvfs(&self.files.volume()).is_ok_and(|found| {
-            u64::from(found.blocks_available()) * u64::from(found.fragment_size()) < FULL_BELOW_BYTES
-        })
+        statvfs(&self.files.volume())
+            .is_ok_and(|found| found.blocks_available() * found.fragment_size() < FULL_BELOW_BYTES)
     }
 
     /// Writes out everything that was written, and waits for the disk.
@@ -202,11 +201,6 @@ impl Volume<'_> {
 
     /// Gives that room back.
     pub(super) fn empty(&self) -> Result<(), DatabaseError> {
-        let ballast = self.files.ballast();
-        fs::remove_file(&ballast).or_else(ignore_missing).at("remove", &ballast)
+        remove_file(&self.files.ballast())
     }
-}
-
-fn ignore_missing(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }

@@ -107,7 +107,8 @@ impl<'a> Work<'a> {
     }
 
     async fn session(&self) -> Result<Session, DatabaseError> {
-        let connected = Session::connect(&self.files, self.instance.port).await;
+        let port = self.state.endpoint.as_ref().map_or(self.instance.port, |endpoint| endpoint.port);
+        let connected = Session::connect(&self.files, port).await;
         connected.map_err(|refusal| DatabaseError::State {
             identifier: self.files.identifier.clone(),
             what: "connected to",
@@ -129,7 +130,7 @@ impl<'a> Work<'a> {
         let link = match (&status, self.source()) {
             (Some(status), Some(source)) if status.role == Role::Standby => {
                 match self.source_session(source.identifier).await? {
-                    Some(session) => Some(replication::link(&session, status, &self.files.identifier).await?),
+                    Some(session) => self.link(&session, status).await,
                     None => None,
                 }
             }
@@ -152,6 +153,12 @@ impl<'a> Work<'a> {
         })
     }
 
+    /// `None` when one of the two went away while it was asked: there is nothing to do then but to ask again.
+    async fn link(&self, source: &Session, status: &NodeStatus) -> Option<replication::Link> {
+        let own = self.session().await.ok()?;
+        replication::link(source, &own, status, &self.files.identifier).await.ok()
+    }
+
     /// Is there data that can be relied on? What was not written out before a crash of the machine may be damaged.
     fn has_data(&self) -> Result<bool, DatabaseError> {
         let is_there = self.files.data().join("PG_VERSION").is_file();
@@ -169,7 +176,7 @@ impl<'a> Work<'a> {
         };
         let inside = server::is_inside(running.pid(), namespace);
         let port = self.state.endpoint.as_ref().map_or(self.instance.port, |endpoint| endpoint.port);
-        let answer = session::answer(&self.files, port, Instant::now() + timeouts::DATABASE_START).await;
+        let answer = session::answer(&self.files, port, Instant::now() + timeouts::DATABASE_PROBE).await;
         let accepts = match answer {
             Ok(_) => accepts(namespace.clone(), SocketAddr::from((self.instance.address, port))).await,
             Err(_) => Ok(()),
@@ -243,7 +250,7 @@ impl<'a> Work<'a> {
             }
         }
         for file in &rendered {
-            files::write_file(&file.path, &file.content, file.mode, self.user)?;
+            files::write_file(&file.path, &file.content, file.mode, Some(self.user))?;
         }
         Ok(())
     }
@@ -251,12 +258,12 @@ impl<'a> Work<'a> {
     /// Has PostgreSQL read a configuration and do nothing else.
     async fn check(&self, config: &[u8]) -> Result<(), DatabaseError> {
         let candidate = self.files.run.join("postgresql.conf.candidate");
-        files::write_file(&candidate, config, 0o644, self.user)?;
+        files::write_file(&candidate, config, 0o644, Some(self.user))?;
         let mut arguments = ["-C", "max_connections", "-D"].map(Into::into).to_vec();
         arguments.extend([self.files.run.clone().into(), "-c".into()]);
         arguments.push(format!("config_file={}", candidate.display()).into());
         let checked = self.tool(self.installation.server(), arguments).run().await;
-        fs::remove_file(&candidate).at("remove", &candidate)?;
+        files::remove_file(&candidate)?;
         match checked {
             Err(DatabaseError::Program { identifier, output, .. }) => {
                 Err(DatabaseError::Configuration { identifier, reason: output })
@@ -387,7 +394,7 @@ impl<'a> Work<'a> {
         )
         .await?;
         // A copy of a replica has it already.
-        files::write_file(&self.files.unfinished().join("standby.signal"), b"", 0o600, self.user)
+        files::write_file(&self.files.unfinished().join("standby.signal"), b"", 0o600, Some(self.user))
     }
 
     fn copy(&self) -> snapshot::Copy<'_> {
@@ -439,10 +446,8 @@ impl<'a> Work<'a> {
 
         let deadline = Instant::now() + timeouts::DATABASE_START;
         loop {
-            let refusal = match session::answer(&self.files, self.instance.port, Instant::now()).await {
-                Ok(_) => break,
-                Err(refusal) => refusal,
-            };
+            let answer = session::answer(&self.files, self.instance.port, Instant::now()).await;
+            let Err(refusal) = answer else { break };
             let is_alive = self.shared.adopt(&self.files)?.is_some_and(|running| running.pid() == pid);
             if !is_alive || Instant::now() >= deadline {
                 return Ok(Progress::Waits(if self.volume().is_full() {
@@ -538,13 +543,23 @@ impl<'a> Work<'a> {
         self.save()
     }
 
-    /// What can be done without the instance itself: slots that nobody needs, logs that are too old.
-    pub(super) async fn tidy(&mut self) -> Result<(), DatabaseError> {
+    /// Removes what nobody needs: slots of ours on other sources, slots of replicas that are gone, logs that are too old.
+    pub(super) async fn tidy(&mut self, is_available: bool) -> Result<(), DatabaseError> {
         let current = self.source().map(|source| source.identifier.to_owned());
         let unneeded = self.state.slots.iter().filter(|source| Some(*source) != current.as_ref()).cloned();
         let unneeded: Vec<_> = unneeded.collect();
         if !unneeded.is_empty() {
             drop_slots(self.shared, &self.files, &mut self.state, &unneeded).await?;
+        }
+        if is_available {
+            let mut used = Vec::new();
+            for identifier in files::identifiers(&self.shared.lab) {
+                let replica = Files::of(&self.shared.lab, &identifier)?;
+                if replica.read_state()?.is_some_and(|state| state.slots.contains(&self.files.identifier)) {
+                    used.push(configuration::slot_name(&identifier));
+                }
+            }
+            replication::drop_unused_slots(&self.session().await?, &used).await?;
         }
         let minutes = self.parameters.values.get(LOG_RETENTION).and_then(|minutes| minutes.parse().ok());
         let age = Duration::from_secs(60 * minutes.unwrap_or(LOG_RETENTION_MINUTES));
@@ -587,12 +602,7 @@ fn remove_logs(files: &Files, age: Duration) -> Result<(), DatabaseError> {
     for entry in fs::read_dir(files.log()).at("read", &files.log())?.flatten() {
         let modified = entry.metadata().and_then(|found| found.modified());
         if entry.path() != files.startup_log() && modified.is_ok_and(|modified| modified < oldest) {
-            match fs::remove_file(entry.path()) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(error).at("remove", &entry.path());
-                }
-                _ => {}
-            }
+            files::remove_file(&entry.path())?;
         }
     }
     Ok(())
