@@ -47,7 +47,7 @@ async fn a_full_disk_stops_writes_and_more_storage_or_room_heals_it() {
     bench.databases.fill("hello").unwrap();
     client.ask(write).unwrap_err();
     let mut larger = instance.clone();
-    larger.storage *= 2;
+    larger.storage *= 4;
     bench.make(&larger).await;
     client.tell(write);
 }
@@ -57,7 +57,7 @@ async fn without_a_file_system_of_its_own_an_instance_works_and_is_not_filled() 
     let bench = Bench::new("plain");
     let mut instance = bench.primary("hello", 1);
     // Too small for a file system: as on a machine that cannot make one.
-    instance.storage = 1 << 20;
+    instance.storage = 4096;
     bench.make(&instance).await;
     let storage = bench.databases.describe(&instance).await.unwrap().storage;
     let Some(Storage::Unbounded(reason)) = storage else { panic!("{storage:?}") };
