@@ -3,7 +3,7 @@
 use super::{
     configuration::SUPERUSER,
     error::{DatabaseError, Doing as _},
-    files::{Files, ServerUser, checked_name, make_directory, remove_directory},
+    files::{Files, ServerUser, checked_name, make_directory, remove_directory, remove_file},
     installation::Installation,
     tool::Tool,
 };
@@ -159,12 +159,7 @@ impl Copy<'_> {
         self.copy(&directory(self.lab, name)?.join("data"), &unfinished).await?;
         // A copy of a replica is an instance of its own, and the slots were for somebody else's replicas.
         for file in ["standby.signal", "postmaster.pid"] {
-            match fs::remove_file(unfinished.join(file)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(error).at("remove", &unfinished)?
-                }
-                _ => {}
-            }
+            remove_file(&unfinished.join(file))?;
         }
         let slots = unfinished.join("pg_replslot");
         for entry in fs::read_dir(&slots).at("read", &slots)? {
