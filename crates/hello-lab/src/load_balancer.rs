@@ -107,6 +107,10 @@ impl LoadBalancers {
     /// interrupted.
     pub async fn reconcile(&self, model: &LoadBalancer) -> Result<(), Error> {
         let id = model.id();
+        // Before the name is part of a path.
+        if let Some(name) = config::unfit_name(model) {
+            return Err(Error::Invalid { reason: format!("{name:?} is no name that AWS takes"), id });
+        }
         let balancer = Arc::clone(locked(&self.balancers).entry(id.clone()).or_insert_with(|| {
             Arc::new_cyclic(|balancer| {
                 Balancer::new(id.clone(), self.directory().join(&id), self.changes.clone(), balancer)

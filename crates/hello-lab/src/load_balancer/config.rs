@@ -27,7 +27,7 @@ use std::{
 
 /// How often a new target is checked, where its group's own interval is longer. An ALB has many nodes that each check at
 /// a time of their own, so that its first check comes soon; here there is one node for a subnet.
-pub(super) const FIRST_CHECKS: Duration = Duration::from_millis(250);
+pub(super) const FIRST_CHECKS: Duration = Duration::from_millis(100);
 
 /// The backend of a target group's members.
 pub(super) fn members(group: &str) -> String {
@@ -145,6 +145,16 @@ pub(super) fn configuration(
     }
     lines.push(String::new());
     Ok(Configuration { text: lines.join("\n"), files })
+}
+
+/// A name that would mean something else in a configuration or a path. AWS takes letters, digits and hyphens.
+pub(super) fn unfit_name(balancer: &LoadBalancer) -> Option<&str> {
+    let fits = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let groups = balancer.target_groups.iter().flat_map(|(key, group)| [key.as_str(), group.name.as_str()]);
+    [balancer.name.as_str(), balancer.region.as_str()].into_iter().chain(groups).find(|name| !fits(name))
 }
 
 fn head(balancer: &LoadBalancer, admin_socket: &str) -> Vec<String> {

@@ -41,6 +41,20 @@ async fn a_new_configuration_under_load_fails_no_request_and_keeps_healthy_targe
     let (requests, wrong) = load.end().await;
     assert_eq!(wrong, Vec::<String>::new(), "of {requests} requests");
     assert_ne!(pids(&bench.balancers).await, before);
+    wait_until("the first processes have ended", LIMIT, async || {
+        let alive: Vec<_> = before.iter().filter(|pid| kill(Pid::from_raw(**pid), None).is_ok()).collect();
+        Poll::ready_if(alive.is_empty(), format!("{alive:?}"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_that_leads_out_of_the_directory_is_refused() {
+    let bench = Bench::new();
+    let mut model = bench.balancer(&[]);
+    model.name = "../../x".to_owned();
+    let error = bench.balancers.reconcile(&model).await.unwrap_err().to_string();
+    assert!(error.contains("\"../../x\" is no name that AWS takes"), "{error}");
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ fn a_target_that_a_node_does_not_know_is_added_and_checked_without_requests() {
         [
             "add server all-api/10.0.10.50:8080 10.0.10.50:8080",
             "enable server all-api/10.0.10.50:8080",
-            "add server new-api/10.0.10.50:8080 10.0.10.50:8080 check inter 250 fall 120 rise 1",
+            "add server new-api/10.0.10.50:8080 10.0.10.50:8080 check inter 100 fall 300 rise 1",
             "enable health new-api/10.0.10.50:8080; enable server new-api/10.0.10.50:8080; set server \
              new-api/10.0.10.50:8080 health up",
         ]
