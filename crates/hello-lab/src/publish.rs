@@ -11,7 +11,6 @@ use crate::{
     dns::exchange,
     lab::Lab,
     network::netns::Namespace,
-    process::write_whole,
     subcommand::{self, Subcommand},
     timeouts, unprivileged,
 };
@@ -101,7 +100,7 @@ impl PublishedPorts {
         let published = told.trim().parse().map_err(|error| other(io::Error::other(error)))?;
         if earlier != Some(published) {
             fs::create_dir_all(self.lab.run("published")).map_err(other)?;
-            write_whole(&recorded, published.to_string().as_bytes()).map_err(other)?;
+            subcommand::replace(&recorded, published.to_string().as_bytes(), 0o600).map_err(other)?;
         }
         // A server that was told 0 is not started again for having a port by now.
         if port == 0 && chosen != published {

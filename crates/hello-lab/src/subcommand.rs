@@ -6,13 +6,14 @@
 use crate::{
     lab::Lab,
     network::netns::Namespace,
-    process::{Described, Running, write_whole},
+    process::{Described, Running},
     timeouts,
 };
 use std::{
     ffi::OsString,
-    fs, io,
-    os::unix::fs::MetadataExt as _,
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -57,7 +58,7 @@ impl Subcommand<'_> {
         self.stop().await?;
         fs::create_dir_all(&self.directory)?;
         remove_file(&ready)?;
-        write_whole(&started, &wanted)?;
+        replace(&started, &wanted, 0o600)?;
         let log = self.directory.join("log");
         let described = Described {
             name: self.process.clone(),
@@ -99,7 +100,7 @@ impl Subcommand<'_> {
 
     /// Says that it runs with these arguments, though it was started with others that come to the same.
     pub(crate) fn describe(&self, arguments: &[String], namespace: Option<&Namespace>) -> io::Result<()> {
-        write_whole(&self.directory.join(STARTED), &fingerprint(arguments, namespace)?)
+        replace(&self.directory.join(STARTED), &fingerprint(arguments, namespace)?, 0o600)
     }
 
     /// Its process number, if it runs.
@@ -142,6 +143,19 @@ pub(crate) fn remove_empty(directory: &Path) -> io::Result<()> {
     }
 }
 
+/// Writes a file that others see either as it was or as it will be. It counts for nothing after a reboot, so nothing waits
+/// for the disk.
+pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    remove_file(Path::new(&beside))?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+    // Whatever the umask is.
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    file.write_all(content)?;
+    fs::rename(&beside, path)
+}
+
 fn fingerprint(arguments: &[String], namespace: Option<&Namespace>) -> io::Result<Vec<u8>> {
     Ok(serde_json::to_vec(&(arguments, namespace.map(Namespace::name)))?)
 }
@@ -169,7 +183,7 @@ pub(crate) fn names(directory: &Path) -> io::Result<Vec<String>> {
 
 /// In the server: says that it is ready.
 pub(crate) fn ready(told: &str) -> io::Result<()> {
-    write_whole(Path::new(READY), told.as_bytes())
+    replace(Path::new(READY), told.as_bytes(), 0o600)
 }
 
 /// The end of a log, where the reason of a failure stands.
