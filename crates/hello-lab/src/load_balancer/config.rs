@@ -49,6 +49,14 @@ pub(super) fn server(target: &Target) -> String {
     SocketAddrV4::new(target.address, target.port).to_string()
 }
 
+/// Each target once. One that is registered while it still drains is registered.
+pub(super) fn once(targets: &[Target]) -> impl Iterator<Item = &Target> {
+    let mut targets: Vec<_> = targets.iter().collect();
+    targets.sort_by_key(|target| (target.address, target.port, target.draining));
+    targets.dedup_by_key(|target| (target.address, target.port));
+    targets.into_iter()
+}
+
 /// What follows a member's address in its `server` line.
 pub(super) fn member_words(check: &HealthCheck) -> String {
     let HealthCheck { interval, healthy_threshold, unhealthy_threshold, .. } = check;
@@ -246,6 +254,12 @@ fn rule_lines(
     let mut in_order: Vec<_> = listener_rules.iter().collect();
     in_order.sort_by_key(|rule| rule.priority);
     for rule in in_order {
+        if rule.conditions.is_empty() {
+            return Err(format!(
+                "the rule with priority {} of port {} has no condition",
+                rule.priority, place.port
+            ));
+        }
         let mut names = String::new();
         for (index, condition) in rule.conditions.iter().enumerate() {
             let name = format!("rule-{}-{index}", rule.priority);
@@ -352,7 +366,7 @@ fn backends(group: &TargetGroup, servers: &Servers) -> Result<Vec<String>, Strin
     ] {
         lines.extend([String::new(), format!("backend {name}")]);
         lines.extend(settings.into_iter().map(|line| format!("    {line}")));
-        for target in &group.targets {
+        for target in once(&group.targets) {
             let server = server(target);
             if servers.known.contains(&(name.clone(), server.clone())) {
                 lines.push(format!("    server {server} {server} {words}").trim_end().to_owned());

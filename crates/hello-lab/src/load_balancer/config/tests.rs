@@ -125,3 +125,11 @@ fn a_name_that_would_mean_something_else_is_found() {
     balancer.target_groups.values_mut().for_each(|group| group.name = "x if TRUE".to_owned());
     assert_eq!(unfit_name(&balancer), Some("x if TRUE"));
 }
+
+#[test]
+fn a_rule_without_a_condition_is_refused_and_does_not_take_every_request() {
+    let mut balancer = balancer();
+    balancer.listeners.get_mut(&443).unwrap().rules[0].conditions.clear();
+    let error = rendered(&balancer, &Servers::default()).unwrap_err();
+    assert_eq!(error, "the rule with priority 5 of port 443 has no condition");
+}

@@ -186,3 +186,12 @@ fn a_target_is_healthy_when_every_node_that_answers_finds_it_so() {
     assert_eq!(both(of(TargetHealth::Healthy), None), TargetHealth::Healthy);
     assert_eq!(both(None, None), TargetHealth::Unused);
 }
+
+#[test]
+fn a_target_that_is_named_twice_is_one_and_registered_if_it_is_so_once() {
+    let mut balancer = balancer(true);
+    let targets = &mut balancer.target_groups.get_mut("api").unwrap().targets;
+    targets.push(Target { draining: false, ..targets[0].clone() });
+    let plan = plan(&balancer, &[server("all-api"), server("tg-api")], &Draining::default());
+    assert_eq!((words(&plan).len(), only(&plan)), (0, TargetHealth::Healthy));
+}
