@@ -46,7 +46,6 @@ enum Command {
 }
 
 fn main() -> io::Result<()> {
-    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
     match Arguments::parse().command {
         Command::DnsServer { data, addresses } => dns::server::run(&data, &addresses),
         Command::Publish { port, namespace, dns, host, target_port } => {

@@ -177,6 +177,7 @@ fn arguments(port: u16, destination: &Destination) -> Vec<String> {
 /// Begins as root in the machine's namespace, opens the port there, enters the namespace of the destination for good, and
 /// gives root up.
 pub fn run(port: u16, destination: &Destination) -> io::Result<()> {
+    subcommand::log();
     let listener = StdTcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => io::Error::new(ErrorKind::AddrInUse, IN_USE),
         _ => error,
@@ -188,8 +189,9 @@ pub fn run(port: u16, destination: &Destination) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let listener = TcpListener::from_std(listener)?;
-            subcommand::ready(&port.to_string())?;
+            let announcement = subcommand::announcement()?;
             unprivileged::become_nobody()?;
+            subcommand::ready(announcement, &port.to_string())?;
             serve(listener, Arc::new(destination)).await
         })
     })
