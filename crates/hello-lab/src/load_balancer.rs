@@ -285,12 +285,13 @@ impl Balancer {
                 (node, ensured)
             });
         }
+        let mut started = starting.join_all().await;
+        started.sort_by_key(|(node, _)| model.nodes.iter().position(|wanted| *wanted == node.node));
         let mut error = None;
-        for (node, ensured) in starting.join_all().await {
+        for (node, ensured) in started {
             work.nodes.push(node);
             error = error.or(ensured.err());
         }
-        work.nodes.sort_by_key(|node| model.nodes.iter().position(|wanted| *wanted == node.node));
         if let Some(error) = error {
             return Err(error);
         }
