@@ -7,6 +7,11 @@
 //!   ([`FIRST_CHECKS`]), with as much time to pass as an unhealthy target has, and move to `tg-NAME` with the first pass.
 //! - `all-NAME`: all of them, unchecked. Requests go here while too few are healthy: the load balancer fails open.
 //!
+//! A request passes two frontends of the one process: `listener-PORT` is the client's side of the connection, `rules-PORT`
+//! has the rules and knows the targets. Between them a connection carries a single request. HAProxy closes a client's
+//! connection without a word when a target fails a request that is not its first; this way each request is the first one,
+//! and the client gets the 502 that an ALB gives.
+//!
 //! What is not modelled of a request's way: `docs/LAB.md`.
 //!
 //! Statuses are those of
@@ -118,7 +123,6 @@ pub(super) fn configuration(
             directory: ".",
         };
         lines.push(String::new());
-        lines.push(format!("frontend listener-{port}"));
         let mut bind = format!("bind {}:{port}", node.address);
         if let Some(certificate) = certificate {
             let name = listener.ssl_policy.as_deref().unwrap_or(policy::DEFAULT);
@@ -129,7 +133,11 @@ pub(super) fn configuration(
             write!(bind, " ssl crt {certificate} alpn h2,http/1.1 {}", policy.words())
                 .expect("a String takes everything");
         }
-        let mut body = vec![bind];
+        let inner = format!("abns@hello-lab-{}-{port}", node.address);
+        lines.extend(client_side(balancer, *port, bind, &inner));
+        lines.extend([String::new(), format!("frontend rules-{port}")]);
+        let mut body = vec![format!("bind {inner} accept-proxy")];
+        body.extend(inner_timeouts(balancer, &["client", "http-request"]));
         body.extend(before_rules(balancer));
         body.extend(rule_lines(&listener.rules, &listener.default, place, &mut files)?);
         body.extend(forwarded(place));
@@ -143,7 +151,7 @@ pub(super) fn configuration(
                 body.extend(forward(&balancer.target_groups[group], &condition));
             }
         }
-        body.extend(after_response(balancer));
+        body.push(OWN_SERVER.to_owned());
         lines.extend(body.into_iter().map(|line| format!("    {line}")));
     }
     // Nobody to send to: HAProxy says 503.
@@ -177,7 +185,8 @@ fn head(balancer: &LoadBalancer, admin_socket: &str) -> Vec<String> {
         format!("    hard-stop-after {}", stop.as_millis()),
         // One thread: what the lab needs, and commands to the admin socket do not race with requests.
         "    nbthread 1".to_owned(),
-        "    maxconn 4000".to_owned(),
+        // A client's connection counts twice, once for each frontend.
+        "    maxconn 8000".to_owned(),
         "    no strict-limits".to_owned(),
         // Two lines of 16 KB, an ALB's longest, fit.
         "    tune.bufsize 34816".to_owned(),
@@ -209,12 +218,49 @@ fn head(balancer: &LoadBalancer, admin_socket: &str) -> Vec<String> {
     lines
 }
 
+/// Answers that are not a target's have the load balancer's name.
+const OWN_SERVER: &str =
+    "http-after-response set-header Server awselb/2.0 if !{ var(txn.answered) -m found }";
+
+const ANSWERED: &str = "http-response set-var(txn.answered) bool(true)";
+
+/// The frontend that clients connect to, and the way to the rules.
+fn client_side(balancer: &LoadBalancer, port: u16, bind: String, inner: &str) -> Vec<String> {
+    let mut lines = vec![format!("frontend listener-{port}")];
+    let frontend = [
+        bind,
+        "tcp-request connection set-var(sess.since) date(0,ms)".to_owned(),
+        "http-request set-var(txn.age) date(0,ms),sub(sess.since)".to_owned(),
+        format!("default_backend to-rules-{port}"),
+        OWN_SERVER.to_owned(),
+        format!(
+            "http-after-response set-header Connection close if {{ var(txn.age) -m int ge {} }}",
+            balancer.client_keep_alive.as_millis()
+        ),
+    ];
+    let mut backend = vec![
+        "option http-server-close".to_owned(),
+        "http-reuse never".to_owned(),
+        ANSWERED.to_owned(),
+        format!("server rules {inner} send-proxy-v2"),
+    ];
+    backend.extend(inner_timeouts(balancer, &["server"]));
+    lines.extend(frontend.into_iter().map(|line| format!("    {line}")));
+    lines.extend([String::new(), format!("backend to-rules-{port}")]);
+    lines.extend(backend.into_iter().map(|line| format!("    {line}")));
+    lines
+}
+
+/// Between the two frontends nothing times out before client or target do.
+fn inner_timeouts<'a>(balancer: &LoadBalancer, names: &'a [&'a str]) -> impl Iterator<Item = String> + 'a {
+    let timeout = (balancer.idle_timeout + timeouts::TARGET_CONNECT).as_millis();
+    names.iter().map(move |name| format!("timeout {name} {timeout}"))
+}
+
 /// What happens to every request before a rule looks at it.
 fn before_rules(balancer: &LoadBalancer) -> Vec<String> {
     let mut lines = vec![
-        "tcp-request connection set-var(sess.since) date(0,ms)".to_owned(),
         "http-request set-var(txn.since) date(0,ms)".to_owned(),
-        "http-request set-var(txn.age) date(0,ms),sub(sess.since)".to_owned(),
         own_answer(405, "{ method TRACE }"),
         own_answer(463, "{ req.hdr_cnt(x-forwarded-for) gt 30 }"),
     ];
@@ -308,16 +354,6 @@ fn forward(group: &TargetGroup, condition: &str) -> [String; 3] {
     ]
 }
 
-fn after_response(balancer: &LoadBalancer) -> [String; 2] {
-    [
-        "http-after-response set-header Server awselb/2.0 if !{ var(txn.answered) -m found }".to_owned(),
-        format!(
-            "http-after-response set-header Connection close if {{ var(txn.age) -m int ge {} }}",
-            balancer.client_keep_alive.as_millis()
-        ),
-    ]
-}
-
 fn backends(group: &TargetGroup, servers: &Servers) -> Result<Vec<String>, String> {
     let check = &group.health_check;
     let one = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -345,7 +381,9 @@ fn backends(group: &TargetGroup, servers: &Servers) -> Result<Vec<String>, Strin
     );
     let requests = vec![
         "balance roundrobin".to_owned(),
-        "http-response set-var(txn.answered) bool(true)".to_owned(),
+        // Each request comes on a connection of its own (from the other frontend), and still finds one to the target.
+        "http-reuse always".to_owned(),
+        ANSWERED.to_owned(),
         // HAProxy says 503 where it gets no connection; an ALB says 504 when that took too long, else 502.
         format!("http-error status 503 content-type text/html lf-string \"{}\"", page_of(&title)),
         "http-after-response set-var(txn.took) date(0,ms),sub(txn.since)".to_owned(),

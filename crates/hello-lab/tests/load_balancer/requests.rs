@@ -82,6 +82,11 @@ async fn a_target_that_closes_or_answers_nonsense_or_refuses_is_a_502() {
         assert_eq!((answer.status, answer.header("server")), (502, Some("awselb/2.0")), "{path}");
         assert!(answer.body.contains("502 Bad Gateway"), "{}", answer.body);
     }
+    // Also where it is not the first request of its connection.
+    let mut client = bench.client(NODES[0]).await;
+    for (path, status) in [("/who", 200), ("/close", 502), ("/who", 200), ("/garbage", 502)] {
+        assert_eq!(client.get(path).await.status, status, "{path}");
+    }
     drop(one);
     let answer = bench.get("/who").await;
     assert_eq!(answer.status, 502);
