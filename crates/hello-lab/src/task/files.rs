@@ -78,7 +78,7 @@ impl Files {
 
     /// The bundle of a container.
     pub fn bundle(&self, id: &str, container: &str) -> PathBuf {
-        self.directory(id).join("containers").join(container)
+        bundle(&self.directory(id), container)
     }
 
     /// The file with the [`Spec`].
@@ -141,6 +141,11 @@ impl Files {
         gone(fs::remove_dir_all(&self.run))?;
         gone(fs::remove_dir_all(&self.data))
     }
+}
+
+/// The bundle of a container of the task with this directory.
+pub fn bundle(directory: &Path, container: &str) -> PathBuf {
+    directory.join("containers").join(container)
 }
 
 /// Is it the identifier of a task: 32 hexadecimal digits?
