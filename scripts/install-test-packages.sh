@@ -10,6 +10,8 @@ needed=(
   "python3 python3"
   "git git"
   "crun crun"
+  "docker-registry docker-registry"
+  "ip iproute2"
   "chromium chromium"
   "chromedriver chromium-driver"
 )

@@ -184,7 +184,8 @@ impl Registry {
             }
             let hash = bcrypt::hash_with_result(password.reveal(), BCRYPT_COST)
                 .with_context(|| format!("the password of {name} cannot be hashed"))?;
-            content += &format!("{name}:{}\n", hash.format_for_version(bcrypt::Version::TwoY));
+            let hash = hash.format_for_version(bcrypt::Version::TwoY);
+            content.extend([name.as_str(), ":", &hash, "\n"]);
         }
         write_for(user, path, content.as_bytes())?;
         Ok(())

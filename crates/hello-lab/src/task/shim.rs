@@ -105,7 +105,7 @@ async fn look_after(directory: &Path) -> anyhow::Result<()> {
     let spec = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
     let spec: Spec =
         serde_json::from_slice(&spec).with_context(|| format!("understand {}", path.display()))?;
-    let mut shim = Shim::new(spec)?;
+    let mut shim = Shim::new(spec);
     shim.publish()?;
     let started = tokio::select! {
         started = shim.start() => started,
@@ -129,7 +129,7 @@ struct Shim {
 }
 
 impl Shim {
-    fn new(spec: Spec) -> anyhow::Result<Shim> {
+    fn new(spec: Spec) -> Shim {
         let (sender, events) = mpsc::channel(QUEUE);
         let containers = spec.task.containers.iter();
         let report = Report {
@@ -149,7 +149,7 @@ impl Shim {
             warnings: Vec::new(),
         };
         let group = Group::of_task(&spec.lab, &spec.task.id);
-        Ok(Shim { spec, report, group, containers: Vec::new(), events, sender })
+        Shim { spec, report, group, containers: Vec::new(), events, sender }
     }
 
     fn publish(&self) -> anyhow::Result<()> {

@@ -52,7 +52,6 @@ pub fn layer(mut archive: impl BufRead, directory: &Path, room: &mut u64) -> io:
     for entry in tar.entries()? {
         layer.apply(entry?)?;
     }
-    drop(tar);
     // What follows the end of the archive counts for its digest; there is no reason for more than padding.
     let allowed = hashing.read + (1 << 20);
     let mut block = vec![0; 64 << 10];

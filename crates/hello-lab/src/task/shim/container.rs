@@ -36,7 +36,7 @@ use tokio::{
 };
 
 /// What happens to containers.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Event {
     /// Its checks say something new.
     Health {
