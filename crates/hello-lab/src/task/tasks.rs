@@ -102,7 +102,7 @@ impl Tasks {
     }
 
     /// Starts the task, unless it was started before. Returns when its shim runs; how it goes on is seen in its status.
-    pub async fn start(&self, task: &Task) -> io::Result<()> {
+    pub fn start(&self, task: &Task) -> io::Result<()> {
         check(task)?;
         if self.known().contains_key(&task.id) {
             return Ok(());
@@ -175,7 +175,7 @@ impl Tasks {
 
     /// Asks a task to stop, for this reason. Returns at once; its status says when it has. Neither a second time nor a
     /// task that is not there is an error.
-    pub async fn stop(&self, id: &str, code: &str, reason: &str) -> io::Result<()> {
+    pub fn stop(&self, id: &str, code: &str, reason: &str) -> io::Result<()> {
         if matches!(self.status(id), None | Some(Status::Stopping(_) | Status::Stopped(_))) {
             return Ok(());
         }

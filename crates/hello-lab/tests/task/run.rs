@@ -46,7 +46,7 @@ async fn environment_and_secrets_reach_the_container_and_nothing_else() {
         world.task("[ \"$PASSWORD\" = secret-value-77 ] && echo matches; echo $PLAIN; exec sleep 600");
     task.containers[0].environment = vec![("PLAIN".to_owned(), "plain value".to_owned())];
     task.containers[0].secrets = vec![("PASSWORD".to_owned(), Secret::new("secret-value-77"))];
-    world.start(&task).await;
+    world.start(&task);
     world.line(&task, "plain value").await;
     assert_eq!(world.lines("task/web/"), ["matches", "plain value"]);
     let mut seen = Vec::new();
@@ -75,7 +75,7 @@ async fn environment_and_secrets_reach_the_container_and_nothing_else() {
     assert_eq!(mode(&directory) & 0o777, 0o700);
     assert_eq!(mode(&directory.join("containers/web/config.json")) & 0o777, 0o600);
     assert!(!directory.join("task.json").exists());
-    world.tasks.stop(&task.id, "UserInitiated", "test").await.unwrap();
+    world.tasks.stop(&task.id, "UserInitiated", "test").unwrap();
     world.tasks.remove(&task.id).await.unwrap();
     assert!(!directory.exists());
 }
@@ -99,15 +99,12 @@ fn contains(content: &[u8], wanted: &[u8]) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_that_takes_more_memory_than_the_task_has_is_killed() {
     let world = World::new().await;
-    let (stopped, _) = world.output(&world.task("exec tail /dev/zero")).await;
+    let task = world.task("exec tail /dev/zero");
+    let (stopped, _) = world.output(&task).await;
     assert_eq!(stopped.code, "OutOfMemoryError", "{stopped:?}");
     assert_eq!(stopped.reason, "OutOfMemoryError: Container killed due to memory usage");
     assert_eq!(stopped.exit_code, Some(137));
-    assert_eq!(world.tasks.report(&task_id(&world)).unwrap().warnings, Vec::<String>::new());
-}
-
-fn task_id(world: &World) -> String {
-    world.tasks.list().remove(0)
+    assert_eq!(world.tasks.report(&task.id).unwrap().warnings, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +112,7 @@ async fn a_task_gets_its_share_of_the_cpu() {
     let world = World::new().await;
     let mut task = world.task("echo ready; while :; do :; done");
     task.containers[0].stop_timeout = Duration::from_millis(1);
-    world.start(&task).await;
+    world.start(&task);
     world.line(&task, "ready").await;
     let pid = world.tasks.report(&task.id).unwrap().containers[0].pid.unwrap();
     let ticks = || {
@@ -146,7 +143,7 @@ async fn a_container_becomes_healthy_and_unhealthy_by_its_check() {
     let mut task = world.task("exec sleep 600");
     task.containers[0].read_only_root = false;
     task.containers[0].health_check = Some(check("[ ! -e /tmp/ill ]"));
-    world.start(&task).await;
+    world.start(&task);
     wait(&world.tasks, &task.id, |status| *status == Status::Running { health: Health::Healthy }).await;
     let ill = ["/bin/touch".to_owned(), "/tmp/ill".to_owned()];
     let output = world.tasks.exec(&task.id, "web", &ill).await.unwrap();
@@ -161,7 +158,7 @@ async fn a_check_that_takes_too_long_is_a_failure_and_leaves_no_process() {
     let mut task = world.task("exec sleep 600");
     task.containers[0].health_check =
         Some(HealthCheck { timeout: Duration::from_millis(100), ..check("exec sleep 500") });
-    world.start(&task).await;
+    world.start(&task);
     wait(&world.tasks, &task.id, |status| *status == Status::Running { health: Health::Unhealthy }).await;
     let shim = world.lab.processes().adopt(&format!("task-{}", task.id)).unwrap().unwrap().pid();
     let children = || {
@@ -177,7 +174,7 @@ async fn a_command_runs_in_a_container_with_its_environment_and_exit_code() {
     let world = World::new().await;
     let mut task = world.task("exec sleep 600");
     task.containers[0].environment = vec![("PLAIN".to_owned(), "value".to_owned())];
-    world.start(&task).await;
+    world.start(&task);
     world.running(&task).await;
     let argv = ["/bin/sh", "-c", "echo $PLAIN; id -u; exit 9"].map(str::to_owned);
     let output = world.tasks.exec(&task.id, "web", &argv).await.unwrap();
@@ -190,17 +187,14 @@ async fn a_command_runs_in_a_container_with_its_environment_and_exit_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_arrive_in_order_in_the_stream_of_container_and_task() {
     let world = World::new().await;
-    let script = "i=0; while [ $i -lt 500 ]; do echo line $i; echo line $i >&2; i=$((i+1)); done";
-    let task = world.task(script);
+    let task = world.task("i=0; while [ $i -lt 500 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done");
     let (_, lines) = world.output(&task).await;
-    assert_eq!(lines.len(), 1000);
-    let mut sorted = lines.clone();
-    sorted.sort_by_key(|line| line.split(' ').nth(1).unwrap().parse::<u32>().unwrap());
-    let numbers = |lines: &[String]| {
-        lines.iter().map(|line| line.split(' ').nth(1).unwrap().parse::<i64>().unwrap()).collect::<Vec<_>>()
-    };
     // Two pipes are read beside each other, each in its own order.
-    assert_eq!(numbers(&sorted).iter().sum::<i64>(), 2 * 499 * 500 / 2);
+    for word in ["out", "err"] {
+        let found: Vec<_> = lines.iter().filter(|line| line.starts_with(word)).cloned().collect();
+        let expected: Vec<_> = (0..500).map(|number| format!("{word} {number}")).collect();
+        assert_eq!(found, expected);
+    }
     assert_eq!(world.logs.streams(crate::world::GROUP).unwrap(), [format!("task/web/{}", task.id)]);
 }
 
@@ -208,11 +202,9 @@ async fn logs_arrive_in_order_in_the_stream_of_container_and_task() {
 async fn a_task_without_its_log_group_does_not_start() {
     let world = World::new().await;
     world.logs.delete_group(crate::world::GROUP).unwrap();
-    let (stopped, _) = {
-        let task = world.task("exit 0");
-        world.start(&task).await;
-        (world.stopped(&task).await, ())
-    };
+    let task = world.task("exit 0");
+    world.start(&task);
+    let stopped = world.stopped(&task).await;
     assert_eq!(stopped.code, "ResourceInitializationError");
     let expected = "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: \
                     failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.";

@@ -60,7 +60,6 @@ impl World {
         // The registry's user must get to its files.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let data = directory.path().join("data");
-        mount_disk(&data);
         let lab =
             Lab::new(format!("tk{}x{number}", std::process::id()), &data, &directory.path().join("run"));
         let namespace = lab.namespace("all");
@@ -131,8 +130,8 @@ impl World {
         }
     }
 
-    pub(crate) async fn start(&self, task: &Task) {
-        self.tasks.start(task).await.unwrap();
+    pub(crate) fn start(&self, task: &Task) {
+        self.tasks.start(task).unwrap();
     }
 
     pub(crate) async fn running(&self, task: &Task) {
@@ -152,7 +151,7 @@ impl World {
 
     /// Runs a script to its end and gives what it said.
     pub(crate) async fn output(&self, task: &Task) -> (Stopped, Vec<String>) {
-        self.start(task).await;
+        self.start(task);
         let stopped = self.stopped(task).await;
         self.gone(task).await;
         (stopped, self.lines(&format!("task/web/{}", task.id)))
@@ -168,7 +167,7 @@ impl World {
     /// What stands in a log stream.
     pub(crate) fn lines(&self, stream: &str) -> Vec<String> {
         let filter = Filter { stream_prefix: Some(stream.to_owned()), since: 0 };
-        let found = self.logs.read(GROUP, filter).next().unwrap();
+        let found = self.logs.read(GROUP, filter).read_new().unwrap();
         found.into_iter().map(|found| found.event.message).collect()
     }
 
@@ -211,15 +210,8 @@ pub(crate) async fn wait(tasks: &Tasks, id: &str, wanted: impl Fn(&Status) -> bo
             changes.changed().await.unwrap();
         }
     };
-    match tokio::time::timeout(DEADLINE, waiting).await {
-        Ok(status) => status,
-        Err(_) => panic!("waited too long; the last report: {:?}", tasks.report(id)),
-    }
-}
-
-/// What containers write needs a real file system below it; that of the test's directory is a tmpfs, which serves.
-fn mount_disk(data: &Path) {
-    fs::create_dir_all(data).unwrap();
+    let found = tokio::time::timeout(DEADLINE, waiting).await;
+    found.unwrap_or_else(|_| panic!("waited too long; the last report: {:?}", tasks.report(id)))
 }
 
 fn certificates(directory: &Path) -> (PathBuf, PathBuf, PathBuf) {
