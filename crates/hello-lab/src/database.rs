@@ -8,7 +8,7 @@
 //!
 //! - [`model`]: what an instance should be
 //! - `plan`: the next step, from what is known; pure
-//! - `work`: looking, and doing a step
+//! - `work`: looking, in `work::observe`, and doing a step
 //! - `configuration`, [`parameters`]: the server's files, and RDS's parameters; pure
 //! - `files`: where everything lies, and what is remembered
 //! - `server`, `tool`, `session`: processes, programs that end, the lab's own sessions
@@ -96,10 +96,11 @@ impl Databases {
         let mut work = Work::begin(&self.shared, instance).await?;
         let mut steps = Vec::new();
         while steps.len() < MAX_STEPS {
-            let step = match next(&work.observe().await?) {
+            let (facts, session) = work.observe().await?;
+            let step = match next(&facts) {
                 Next::Do(step) => step,
                 Next::Rest(status) => {
-                    work.tidy(status == Status::Available).await?;
+                    work.tidy(session.filter(|_| status == Status::Available)).await?;
                     return Ok(status);
                 }
             };
@@ -151,7 +152,7 @@ impl Databases {
         }
         let Some(endpoint) = &state.endpoint else { return Ok((Status::Creating, None)) };
         let node = match session::answer(&files, endpoint.port, Instant::now()).await {
-            Ok(node) => node,
+            Ok((_, node)) => node,
             Err(_) if !state.synced => return Ok((Status::Creating, None)),
             Err(_) if state.rebooting => return Ok((Status::Rebooting, None)),
             Err(_) if volume_of(&self.shared, &files)?.is_full() => return Ok((Status::StorageFull, None)),

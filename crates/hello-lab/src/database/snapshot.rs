@@ -5,6 +5,7 @@ use super::{
     error::{DatabaseError, Doing as _},
     files::{Files, ServerUser, checked_name, make_directory, remove_directory, remove_file},
     installation::Installation,
+    storage::sync_file_system,
     tool::Tool,
 };
 use crate::{
@@ -96,6 +97,7 @@ impl Copy<'_> {
             Some(port) => self.back_up(port, major_version, &data).await?,
             None => self.copy(&self.files.data(), &data).await?,
         }
+        sync_file_system(data).await?;
         let snapshot = Snapshot {
             name: name.to_owned(),
             instance: self.files.identifier.clone(),
@@ -116,7 +118,7 @@ impl Copy<'_> {
             self.files.socket().display().to_string().replace('\\', "\\\\").replace('\'', "\\'")
         );
         let mut arguments = vec!["-d".into(), conninfo.into(), "-D".into(), to.into()];
-        arguments.extend(["-X", "stream", "-c", "fast", "--no-password"].map(Into::into));
+        arguments.extend(["-X", "stream", "-c", "fast", "--no-sync", "--no-password"].map(Into::into));
         let tool = Tool {
             processes: self.processes,
             files: self.files,

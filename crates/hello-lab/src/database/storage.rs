@@ -21,6 +21,7 @@ use std::{
     fs::{self, File},
     io,
     os::unix::fs::MetadataExt as _,
+    path::PathBuf,
 };
 
 /// What RDS allocates at least for PostgreSQL on gp3, where the model says nothing.
@@ -173,12 +174,7 @@ impl Volume<'_> {
 
     /// Writes out everything that was written, and waits for the disk.
     pub(super) async fn sync(&self) -> Result<(), DatabaseError> {
-        let data = self.files.data();
-        let synced = tokio::task::spawn_blocking(move || {
-            let directory = File::open(&data)?;
-            syncfs(&directory).map_err(io::Error::from)
-        });
-        synced.await.unwrap_or_else(|error| Err(io::Error::other(error))).at("write out", &self.files.data())
+        sync_file_system(self.files.data()).await
     }
 
     /// Takes all room that is left, as another tenant of a disk would: a fault.
@@ -203,4 +199,13 @@ impl Volume<'_> {
     pub(super) fn empty(&self) -> Result<(), DatabaseError> {
         remove_file(&self.files.ballast())
     }
+}
+
+/// Writes out the file system on which this is. One wait, where there would be one for each of a thousand files.
+pub(super) async fn sync_file_system(path: PathBuf) -> Result<(), DatabaseError> {
+    let synced = tokio::task::spawn_blocking(move || {
+        let file = File::open(&path).at("open", &path)?;
+        syncfs(&file).at("write out", &path)
+    });
+    synced.await.unwrap_or_else(|error| Err(io::Error::other(error)).doing(|| "write out files".to_owned()))
 }

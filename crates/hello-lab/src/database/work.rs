@@ -1,4 +1,8 @@
-//! Looking at an instance, and doing one step.
+//! Working on one instance: looking, in `observe`, and doing one step, here.
+
+mod observe;
+
+pub(super) use self::observe::accepts;
 
 use super::{
     Shared,
@@ -9,7 +13,7 @@ use super::{
     model::{Instance, Origin, Status},
     parameters::{LOG_RETENTION, Parameters, catalogue::Catalogue},
     password::{self, Fingerprint},
-    plan::{Facts, Server, Step, VolumeFacts},
+    plan::Step,
     replication,
     roles::{self, Master},
     server::{self, Ending},
@@ -19,12 +23,11 @@ use super::{
     tool::{self, Tool},
 };
 use crate::{network::netns::Namespace, timeouts};
-use hello_pg::{NodeStatus, Role, control};
+use hello_pg::control;
 use nix::sys::signal::Signal;
 use std::{
     collections::BTreeMap,
-    fs, io,
-    net::{SocketAddr, TcpStream},
+    fs,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -116,97 +119,8 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Looks at everything.
-    pub(super) async fn observe(&self) -> Result<Facts, DatabaseError> {
-        let volume = match &self.state.storage {
-            None => VolumeFacts::Missing,
-            Some(storage) if !self.volume().is_ready(storage) => VolumeFacts::Unmounted,
-            Some(Storage::Bounded(bytes)) if *bytes < self.instance.storage => VolumeFacts::Small,
-            Some(_) => VolumeFacts::Ready,
-        };
-        let namespace = self.namespace();
-        let is_mounted = matches!(volume, VolumeFacts::Ready | VolumeFacts::Small);
-        let (server, status) = self.observe_server(&namespace).await?;
-        let link = match (&status, self.source()) {
-            (Some(status), Some(source)) if status.role == Role::Standby => {
-                match self.source_session(source.identifier).await? {
-                    Some(session) => self.link(&session, status).await,
-                    None => None,
-                }
-            }
-            _ => None,
-        };
-        Ok(Facts {
-            should_run: self.instance.running && !self.state.stopped,
-            rebooting: self.state.rebooting,
-            should_follow: self.source().is_some(),
-            is_full: is_mounted && self.volume().is_full(),
-            has_data: is_mounted && self.has_data()?,
-            missing_namespace: (!namespace.exists()).then(|| namespace.name().to_owned()),
-            moved: self.state.endpoint.as_ref() != Some(&self.endpoint()),
-            is_configured: self.is_configured()?,
-            is_prepared: self.is_prepared(),
-            is_synced: self.state.synced,
-            volume,
-            server,
-            link,
-        })
-    }
-
-    /// `None` when one of the two went away while it was asked: there is nothing to do then but to ask again.
-    async fn link(&self, source: &Session, status: &NodeStatus) -> Option<replication::Link> {
-        let own = self.session().await.ok()?;
-        replication::link(source, &own, status, &self.files.identifier).await.ok()
-    }
-
-    /// Is there data that can be relied on? What was not written out before a crash of the machine may be damaged.
-    fn has_data(&self) -> Result<bool, DatabaseError> {
-        let is_there = self.files.data().join("PG_VERSION").is_file();
-        Ok(is_there && (self.state.synced || self.state.made_in_boot == files::boot()?))
-    }
-
-    async fn observe_server(
-        &self,
-        namespace: &Namespace,
-    ) -> Result<(Server, Option<NodeStatus>), DatabaseError> {
-        let running = self.shared.adopt(&self.files)?;
-        let Some(running) = running else {
-            let is_clear = server::members(&self.files.data()).is_empty();
-            return Ok((if is_clear { Server::Down } else { Server::Remains }, None));
-        };
-        let inside = server::is_inside(running.pid(), namespace);
-        let port = self.state.endpoint.as_ref().map_or(self.instance.port, |endpoint| endpoint.port);
-        let answer = session::answer(&self.files, port, Instant::now() + timeouts::DATABASE_PROBE).await;
-        let accepts = match answer {
-            Ok(_) => accepts(namespace.clone(), SocketAddr::from((self.instance.address, port))).await,
-            Err(_) => Ok(()),
-        };
-        let status = answer.as_ref().ok().cloned();
-        let answer = answer.map(|status| status.role).map_err(|refusal| refusal.reason);
-        Ok((Server::Up { inside, answer, accepts }, status))
-    }
-
-    fn is_configured(&self) -> Result<bool, DatabaseError> {
-        if self.state.reload_pending {
-            return Ok(false);
-        }
-        let rendered = self.render(&self.running_parameters(), self.state.synced)?;
-        Ok(rendered.iter().all(|file| fs::read(&file.path).is_ok_and(|content| content == file.content)))
-    }
-
     fn running_parameters(&self) -> BTreeMap<String, String> {
         self.parameters.without_restart(&self.state.parameters, &self.catalogue)
-    }
-
-    fn is_prepared(&self) -> bool {
-        match &self.instance.origin {
-            Origin::New { password, .. } => {
-                self.state.prepared
-                    && self.state.password.as_ref().is_some_and(|fingerprint| fingerprint.is_of(password))
-            }
-            // The roles came with the data.
-            Origin::Replica { .. } | Origin::Snapshot { .. } => true,
-        }
     }
 
     /// All files of the configuration with these parameters.
@@ -544,14 +458,14 @@ impl<'a> Work<'a> {
     }
 
     /// Removes what nobody needs: slots of ours on other sources, slots of replicas that are gone, logs that are too old.
-    pub(super) async fn tidy(&mut self, is_available: bool) -> Result<(), DatabaseError> {
+    pub(super) async fn tidy(&mut self, available: Option<Session>) -> Result<(), DatabaseError> {
         let current = self.source().map(|source| source.identifier.to_owned());
         let unneeded = self.state.slots.iter().filter(|source| Some(*source) != current.as_ref()).cloned();
         let unneeded: Vec<_> = unneeded.collect();
         if !unneeded.is_empty() {
             drop_slots(self.shared, &self.files, &mut self.state, &unneeded).await?;
         }
-        if is_available {
+        if let Some(session) = available {
             let mut used = Vec::new();
             for identifier in files::identifiers(&self.shared.lab) {
                 let replica = Files::of(&self.shared.lab, &identifier)?;
@@ -559,7 +473,7 @@ impl<'a> Work<'a> {
                     used.push(configuration::slot_name(&identifier));
                 }
             }
-            replication::drop_unused_slots(&self.session().await?, &used).await?;
+            replication::drop_unused_slots(&session, &used).await?;
         }
         let minutes = self.parameters.values.get(LOG_RETENTION).and_then(|minutes| minutes.parse().ok());
         let age = Duration::from_secs(60 * minutes.unwrap_or(LOG_RETENTION_MINUTES));
@@ -606,14 +520,4 @@ fn remove_logs(files: &Files, age: Duration) -> Result<(), DatabaseError> {
         }
     }
     Ok(())
-}
-
-/// Does the address take a connection, inside its namespace? Why not in words.
-pub(super) async fn accepts(namespace: Namespace, address: SocketAddr) -> Result<(), String> {
-    let connected = tokio::task::spawn_blocking(move || {
-        // Nothing is sent: the server takes that for a look at its port, and logs nothing.
-        namespace.run(move || TcpStream::connect_timeout(&address, timeouts::DATABASE_PROBE).map(drop))
-    });
-    let connected = connected.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-    connected.map_err(|error| format!("{address} does not accept connections: {error}"))
 }

@@ -213,7 +213,7 @@ async fn teardown_leaves_no_process_no_mount_and_no_file() {
     bench.databases.freeze("hello").await.unwrap();
     let segments = || fs::read_to_string("/proc/sysvipc/shm").unwrap().lines().count();
     let before = segments();
-    bench.databases.kill("hello-replica").unwrap();
+    bench.databases.kill("hello-replica").await.unwrap();
     bench.databases.teardown().await.unwrap();
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     assert!(segments() < before || before == 1, "shared memory is gone too");
