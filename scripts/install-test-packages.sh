@@ -8,6 +8,7 @@ needed=(
   "/usr/lib/postgresql/*/bin/initdb postgresql"
   "unshare util-linux"
   "python3 python3"
+  "nft nftables"
   "git git"
   "crun crun"
   "docker-registry docker-registry"

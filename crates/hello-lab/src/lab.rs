@@ -18,6 +18,11 @@ impl Lab {
         Lab { data: data.join(&name), run: run.join(&name), name }
     }
 
+    /// The directories that it shares with labs of other names: durable files, and those of running parts.
+    pub fn roots(&self) -> (&Path, &Path) {
+        (self.data.parent().unwrap_or(&self.data), self.run.parent().unwrap_or(&self.run))
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

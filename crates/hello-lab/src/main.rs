@@ -1,18 +1,7 @@
-//! The lab's daemon and CLI.
+//! The lab's daemon and command line.
 
-use clap::Parser;
-use hello_lab::task::shim;
+use std::process::ExitCode;
 
-#[derive(Parser)]
-#[command(version, about)]
-enum Command {
-    /// Looks after one task; started by the daemon.
-    #[command(subcommand, hide = true)]
-    TaskShim(shim::Action),
-}
-
-fn main() -> anyhow::Result<()> {
-    match Command::parse() {
-        Command::TaskShim(action) => shim::run(action),
-    }
+fn main() -> ExitCode {
+    hello_lab::cli::run()
 }

@@ -225,6 +225,20 @@ fn kill_where(wanted: impl Fn(&[u8]) -> bool) -> usize {
     killed
 }
 
+/// Sends a signal to every process that lives in a namespace. Says how many there were.
+pub fn signal_namespace(namespace: &Namespace, signal: Signal) -> io::Result<usize> {
+    use std::os::unix::fs::MetadataExt as _;
+    let wanted = fs::metadata(namespace.path())?.ino();
+    let mut reached = 0;
+    for pid in all_processes() {
+        let inside = fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|found| found.ino() == wanted);
+        if inside {
+            reached += usize::from(kill(Pid::from_raw(pid), signal).is_ok());
+        }
+    }
+    Ok(reached)
+}
+
 fn all_processes() -> impl Iterator<Item = i32> {
     let own = std::process::id();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -5,6 +5,113 @@ use std::time::Duration;
 /// For the end of a process after SIGKILL: only a process inside the kernel takes longer than an instant.
 pub const KILLED: Duration = Duration::from_secs(10);
 
+/// For another process that holds the store's lock: only a second daemon by mistake, which ends at once.
+pub const STORE_BUSY: Duration = Duration::from_secs(5);
+
+/// For links, routes, filters, DNS and load balancers: a pass takes a fraction of a second; the rest is a busy machine.
+pub const PART_READY: Duration = Duration::from_secs(60);
+
+/// For a database: `initdb` or a copy of its source, then recovery.
+pub const DATABASE_READY: Duration = Duration::from_secs(300);
+
+/// For a service that its configuration wants steady: Terraform's own default for `aws_ecs_service` is twenty minutes.
+pub const SERVICE_STEADY: Duration = Duration::from_secs(1200);
+
+/// For the end of a part: draining takes up to the deregistration delay, five minutes unless configured otherwise.
+pub const PART_GONE: Duration = Duration::from_secs(420);
+
+/// For the daemon to accept a caller: it does nothing else on that socket.
+pub const CONTROL_CONNECT: Duration = Duration::from_secs(5);
+
+/// For a caller's one line: a command line sends it at once.
+pub const CONTROL_REQUEST: Duration = Duration::from_secs(5);
+
+/// Between two looks at parts that are as they should be: what was changed by hand is put right within this time.
+pub const RESYNC: Duration = Duration::from_secs(5);
+
+/// Before what has failed is tried again: most causes are another part that is on its way.
+pub const RETRY: Duration = Duration::from_millis(200);
+
+/// For a daemon that was just started to listen: it reads its store first.
+pub const DAEMON_START: Duration = Duration::from_secs(15);
+
+/// For a daemon to end after it was told to: it finishes the steps it is in.
+pub const DAEMON_STOP: Duration = Duration::from_secs(30);
+
+/// For everything to be as it should be after `terraform apply`: tasks are pulled, started and checked.
+pub const SETTLED: Duration = Duration::from_secs(120);
+
+/// For the kernel's answers to all that is asked of one namespace at a time: each takes milliseconds, on a busy machine
+/// some hundred of them.
+pub const KERNEL: Duration = Duration::from_secs(20);
+
+/// Until a small server process (HAProxy, DNS, a published port) answers: it takes some 30 ms, and far longer only on a
+/// machine that does nothing else.
+pub const PROCESS_START: Duration = Duration::from_secs(10);
+
+/// Between two looks at a process that is starting.
+pub const POLL_START: Duration = Duration::from_millis(5);
+
+/// Between TERM and KILL for a process that has nothing to finish.
+pub const PROCESS_STOP: Duration = Duration::from_secs(2);
+
+/// For an answer of HAProxy's admin socket: it answers in under a millisecond unless it is stopped.
+pub const ADMIN_SOCKET: Duration = Duration::from_secs(1);
+
+/// Between two looks at targets that are as they should be. The daemon learns of a failed target this late at most.
+pub const TARGETS: Duration = Duration::from_millis(200);
+
+/// Between two looks while a target is being registered or drained: it is waited for.
+pub const TARGETS_UNDER_WAY: Duration = Duration::from_millis(50);
+
+/// For a connection from a load balancer to a target: an ALB answers 504 after 10 seconds.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html#http-504-issues>
+pub const TARGET_CONNECT: Duration = Duration::from_secs(10);
+
+/// The least that requests of an older HAProxy configuration get to end in.
+pub const OLD_CONFIGURATION: Duration = Duration::from_secs(60);
+
+/// For one look at a database server. It answers in milliseconds; one that is frozen never does, and the reconciler
+/// must go on to the next part soon.
+pub const DATABASE_PROBE: Duration = Duration::from_secs(2);
+
+/// For a started database server until it answers. A new one takes a tenth of a second; one that was killed under load
+/// replays up to `max_wal_size` first.
+pub const DATABASE_START: Duration = Duration::from_secs(60);
+
+/// For a fast shutdown of a database server, which writes a checkpoint. Then it is ended without one.
+pub const DATABASE_STOP: Duration = Duration::from_secs(30);
+
+/// For an immediate shutdown of a database server, which writes nothing. Then it is killed.
+pub const DATABASE_QUIT: Duration = Duration::from_secs(5);
+
+/// For a promotion: WAL that was received is replayed first.
+pub const DATABASE_PROMOTION: Duration = Duration::from_secs(60);
+
+/// For one statement of the lab's own. The slowest copies a template database.
+pub const DATABASE_STATEMENT: Duration = Duration::from_secs(30);
+
+/// For programs that make or check something small: `initdb`, `mkfs`, `mount`. Half a second, more on a busy machine.
+pub const DATABASE_TOOL: Duration = Duration::from_secs(120);
+
+/// For copies of a whole cluster: a base backup across a slow link, a snapshot.
+pub const DATABASE_COPY: Duration = Duration::from_secs(1800);
+
+/// Pause between two looks at a database server. Short, since most things happen within some milliseconds.
+pub const DATABASE_PAUSE: Duration = Duration::from_millis(10);
+
+/// For an answer of a DNS server of the lab: it answers in under a millisecond, and a client asks again after 5 s.
+pub const DNS: Duration = Duration::from_secs(2);
+
+/// For a client of a DNS server that says nothing on its TCP connection (RFC 7766, 6.2.3: a few seconds).
+pub const DNS_CONNECTION: Duration = Duration::from_secs(5);
+
+/// For a connection from a published port to one address of its destination, before the next one is tried.
+pub const PUBLISHED_CONNECT: Duration = Duration::from_secs(3);
+
+/// After a connection could not be accepted: long enough not to spin, short enough not to be noticed.
+pub const ACCEPT: Duration = Duration::from_millis(50);
+
 /// For an answer of a DNS server: it is at most one continent away, and asked twice.
 pub const DNS_ANSWER: Duration = Duration::from_secs(2);
 

@@ -2,7 +2,11 @@
 
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    path::PathBuf,
+};
 
 /// An RDS instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +29,17 @@ pub struct Instance {
     pub origin: Origin,
     /// Parameters of its parameter group by name, as given there.
     pub parameters: BTreeMap<String, String>,
-    /// Storage in bytes.
+    /// Those of them whose `apply_method` is `pending-reboot`: a change waits for the next reboot even where PostgreSQL
+    /// could take it at once.
+    #[serde(default)]
+    pub parameters_at_reboot: BTreeSet<String>,
+    /// Memory of the instance class in bytes, for formulas over `DBInstanceClassMemory`; 0 where it is not known.
+    #[serde(default)]
+    pub memory: u64,
+    /// Processors of the instance class, for formulas over `DBInstanceVCPU`; 0 where they are not known.
+    #[serde(default)]
+    pub vcpus: u32,
+    /// Storage in bytes. It only grows, as on RDS.
     pub storage: u64,
     /// Should it run?
     pub running: bool,
@@ -89,6 +103,8 @@ pub enum Status {
     Rebooting,
     /// It was stopped and stays so.
     Stopped,
+    /// It does not answer, and its storage has no room left.
+    StorageFull,
     /// It should run and does not answer: why.
     Failed(String),
 }

@@ -51,6 +51,14 @@ impl Namespace {
 
     /// Makes it unless it is there.
     pub fn create(&self) -> io::Result<()> {
+        self.create_prepared(|| Ok(()))
+    }
+
+    /// Makes it unless it is there. `prepare` runs inside before it has its name, so that nobody ever sees it unprepared.
+    pub fn create_prepared(
+        &self,
+        prepare: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
         if self.exists() {
             return Ok(());
         }
@@ -60,6 +68,7 @@ impl Namespace {
         let pin = path.clone();
         let made = on_a_thread(move || {
             unshare(CloneFlags::CLONE_NEWNET)?;
+            prepare()?;
             mount(Some("/proc/thread-self/ns/net"), &pin, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
             Ok(())
         });

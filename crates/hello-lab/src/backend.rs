@@ -1,0 +1,415 @@
+//! What Terraform's provider applies to: resources are stored first, then whoever applies waits for the parts.
+//!
+//! An apply that was cut short (the daemon killed, Terraform killed) leaves a resource that Terraform may not know of.
+//! It is taken up by the next creation with the same configuration in a later run, so that nothing is made twice.
+
+mod waits;
+
+use crate::{
+    board::{Board, WaitError},
+    events::{Events, now},
+    meaning::{catalogue, interfaces, secrets},
+    store::StoreError,
+    world::{Contents, Draft, Resource, ResourceKey, World, key_of},
+};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use terraform_provider_aws::{
+    backend::{Backend, Change, Existing, Secret, SecretRequest},
+    diagnostic::Diagnostic,
+    schema::TypeSchema,
+    value::Value,
+};
+use waits::Wait;
+
+/// The lab as a backend of the provider.
+#[derive(Debug)]
+pub struct LabBackend {
+    mark: String,
+    world: Arc<World>,
+    board: Arc<Board>,
+    events: Arc<Events>,
+    /// Counts configurations of the provider: each run of Terraform has later ones than the run before.
+    run: AtomicU64,
+    in_flight: Mutex<BTreeSet<ResourceKey>>,
+}
+
+/// Why a change was not stored.
+#[derive(Debug, thiserror::Error)]
+enum ChangeError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Allocation(#[from] interfaces::AllocationError),
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Takes a resource out of the set of those in flight, however its apply ends.
+struct InFlight<'a> {
+    set: &'a Mutex<BTreeSet<ResourceKey>>,
+    key: ResourceKey,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+/// The name that marks state as made in this lab.
+pub fn mark(lab: &str) -> String {
+    format!("lab {lab}")
+}
+
+impl LabBackend {
+    /// The backend of the lab of this name.
+    pub fn new(lab: &str, world: Arc<World>, board: Arc<Board>, events: Arc<Events>) -> LabBackend {
+        LabBackend {
+            mark: mark(lab),
+            world,
+            board,
+            events,
+            // Later than any run of an earlier daemon.
+            run: AtomicU64::new(now()),
+            in_flight: Mutex::default(),
+        }
+    }
+
+    fn in_flight(&self, key: ResourceKey) -> InFlight<'_> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        InFlight { set: &self.in_flight, key }
+    }
+
+    async fn create(&self, change: &Change) -> Result<Value, Diagnostic> {
+        let run = self.run.load(Ordering::Relaxed);
+        let made_up = change.made_up();
+        let stored = self.world.change(|draft| {
+            let resource = match self.cut_short(draft, change, run) {
+                Some(found) => Resource { made_in: run, deleting: false, ..Resource::clone(&found) },
+                None => new_resource(draft, change, made_up, run)?,
+            };
+            let state = resource.state.clone();
+            draft.put_resource(resource);
+            interfaces::allocate(draft)?;
+            Ok::<_, ChangeError>(state)
+        });
+        let state = stored.map_err(|error| failed(&change.schema, &error))?;
+        let key = key_of(&change.schema.name, &change.place.region, &state);
+        let _in_flight = self.in_flight(key.clone());
+        self.events.tell("terraform", &format!("{key} is to be made"));
+        self.settle(&change.schema, &key, waits::after_change(&change.schema.name, &state)).await?;
+        Ok(self.current(&key).unwrap_or(state))
+    }
+
+    /// A resource that an earlier run asked for in the same words and that Terraform has never come back to.
+    fn cut_short(&self, draft: &Draft, change: &Change, run: u64) -> Option<Arc<Resource>> {
+        let wanted = visible(&change.schema, &change.config);
+        let in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut candidates = draft.contents.of_type(&change.schema.name);
+        let found = candidates.find(|resource| {
+            !resource.acknowledged
+                && resource.made_in < run
+                && resource.region == change.place.region
+                && !in_flight.contains(&resource.key())
+                && visible(&change.schema, &resource.config) == wanted
+        });
+        found.cloned()
+    }
+
+    async fn update(&self, change: &Change) -> Result<Value, Diagnostic> {
+        let (type_name, region) = (&change.schema.name, &change.place.region);
+        let key = key_of(type_name, region, &change.prior);
+        let mut state = change.made_up();
+        let stored = self.world.change(|draft| {
+            catalogue::complete(draft, type_name, region, &change.prior, &mut state)?;
+            let known = draft.contents.resources.get(&key).cloned();
+            let known = known.ok_or_else(|| gone(&key))?;
+            let resource = Resource {
+                config: kept_secrets(change, &known.config),
+                state: state.clone(),
+                acknowledged: true,
+                ..Resource::clone(&known)
+            };
+            let new_key = resource.key();
+            if new_key != key {
+                draft.remove_resource(&key);
+            }
+            draft.put_resource(resource);
+            interfaces::allocate(draft)?;
+            Ok::<_, ChangeError>(new_key)
+        });
+        let key = stored.map_err(|error| failed(&change.schema, &error))?;
+        let _in_flight = self.in_flight(key.clone());
+        self.events.tell("terraform", &format!("{key} has changed"));
+        self.settle(&change.schema, &key, waits::after_change(type_name, &state)).await?;
+        Ok(self.current(&key).unwrap_or(state))
+    }
+
+    async fn delete(&self, change: &Change) -> Result<Value, Diagnostic> {
+        let key = key_of(&change.schema.name, &change.place.region, &change.prior);
+        let marked = self.world.change(|draft| {
+            let Some(known) = draft.contents.resources.get(&key).cloned() else { return Ok(None) };
+            if let Some(reason) = protection(&known) {
+                return Err(ChangeError::Refused(reason));
+            }
+            draft.put_resource(Resource { deleting: true, ..Resource::clone(&known) });
+            Ok(Some(known))
+        });
+        let Some(known) = marked.map_err(|error| failed(&change.schema, &error))? else {
+            return Ok(Value::Null);
+        };
+        let _in_flight = self.in_flight(key.clone());
+        self.events.tell("terraform", &format!("{key} is to go"));
+        self.settle(&change.schema, &key, waits::before_removal(&known)).await?;
+        let removed = self.world.change(|draft| {
+            draft.remove_resource(&key);
+            interfaces::allocate(draft)?;
+            Ok::<_, ChangeError>(())
+        });
+        removed.map_err(|error| failed(&change.schema, &error))?;
+        self.settle(&change.schema, &key, waits::after_removal(&key.type_name)).await?;
+        Ok(Value::Null)
+    }
+
+    /// Waits for the parts of a change.
+    async fn settle(
+        &self,
+        schema: &TypeSchema,
+        key: &ResourceKey,
+        waits: Vec<Wait>,
+    ) -> Result<(), Diagnostic> {
+        let generation = self.world.generation();
+        for wait in waits {
+            let wanted = if wait.gone { None } else { Some(generation) };
+            self.board
+                .wait(&wait.part, wanted, wait.limit)
+                .await
+                .map_err(|error| not_settled(schema, key, &error))?;
+        }
+        Ok(())
+    }
+
+    fn current(&self, key: &ResourceKey) -> Option<Value> {
+        self.world.snapshot().resources.get(key).map(|resource| resource.state.clone())
+    }
+}
+
+fn new_resource(
+    draft: &mut Draft,
+    change: &Change,
+    mut state: Value,
+    run: u64,
+) -> Result<Resource, ChangeError> {
+    let (type_name, region) = (&change.schema.name, &change.place.region);
+    catalogue::complete(draft, type_name, region, &Value::Null, &mut state)?;
+    let resource = Resource {
+        type_name: type_name.clone(),
+        region: region.clone(),
+        state,
+        config: change.config.clone(),
+        acknowledged: false,
+        made_in: run,
+        // Later than any other of its type, so that there is a newest one.
+        made_at: draft.contents.of_type(type_name).map(|other| other.made_at + 1).fold(now(), u64::max),
+        deleting: false,
+    };
+    let key = resource.key();
+    if draft.contents.resources.contains_key(&key) || name_taken(&draft.contents, &resource) {
+        let name = ["identifier", "name"].iter().find_map(|name| resource.state.get(name).non_empty());
+        let name = name.unwrap_or(&key.id);
+        return Err(ChangeError::Refused(format!(
+            "there is a {type_name} of the name {name:?} in {region} already: import it, or choose another name"
+        )));
+    }
+    Ok(resource)
+}
+
+/// Types whose names are unique in a region, with the attribute that holds the name.
+const UNIQUE_NAMES: &[(&str, &str)] = &[
+    ("aws_cloudwatch_log_group", "name"),
+    ("aws_db_instance", "identifier"),
+    ("aws_db_parameter_group", "name"),
+    ("aws_db_subnet_group", "name"),
+    ("aws_lb", "name"),
+    ("aws_lb_target_group", "name"),
+    ("aws_secretsmanager_secret", "name"),
+];
+
+fn name_taken(contents: &Contents, resource: &Resource) -> bool {
+    let unique = UNIQUE_NAMES.iter().find(|(type_name, _)| *type_name == resource.type_name);
+    unique.is_some_and(|(type_name, attribute)| {
+        let mut same = contents.of_type(type_name).filter(|other| other.region == resource.region);
+        same.any(|other| other.text(attribute) == resource.text(attribute))
+    })
+}
+
+/// The configuration without write-only values, which differ from run to run.
+fn visible(schema: &TypeSchema, config: &Value) -> Value {
+    let mut visible = config.clone();
+    schema.block.normalise(&mut visible);
+    visible
+}
+
+/// The new configuration, in which a write-only value stays as it was while its version does.
+fn kept_secrets(change: &Change, before: &Value) -> Value {
+    let mut config = change.config.clone();
+    for (name, attribute) in &change.schema.block.attributes {
+        let version = format!("{name}_version");
+        if attribute.write_only && change.prior.get(&version) == change.planned.get(&version) {
+            config.set(name, before.get(name).clone());
+        }
+    }
+    config
+}
+
+/// Why a resource must not be deleted, if it must not.
+fn protection(resource: &Resource) -> Option<String> {
+    let set = |name: &str| resource.state.get(name).as_bool() == Some(true);
+    match resource.type_name.as_str() {
+        "aws_db_instance" if set("deletion_protection") => Some(
+            "Cannot delete protected DB Instance, please disable deletion protection and try again: set \
+             deletion_protection = false and apply first"
+                .to_owned(),
+        ),
+        "aws_lb" | "aws_alb" if set("enable_deletion_protection") => Some(format!(
+            "Load balancer '{}' cannot be deleted because deletion protection is enabled: set \
+             enable_deletion_protection = false and apply first",
+            resource.text("arn")
+        )),
+        _ => None,
+    }
+}
+
+fn gone(key: &ResourceKey) -> ChangeError {
+    ChangeError::Refused(format!(
+        "the lab does not know {key} any more: run terraform plan to see what is left"
+    ))
+}
+
+fn failed(schema: &TypeSchema, error: &ChangeError) -> Diagnostic {
+    Diagnostic::error(format!("The lab refuses this {}", schema.name), format!("{error}."))
+}
+
+fn not_settled(schema: &TypeSchema, key: &ResourceKey, error: &WaitError) -> Diagnostic {
+    Diagnostic::error(
+        format!("The lab could not make this {} real", schema.name),
+        format!(
+            "{key} is stored, but {error}. `hello-lab status` shows how the parts fare; apply again to go on."
+        ),
+    )
+}
+
+#[async_trait::async_trait]
+impl Backend for LabBackend {
+    fn mark(&self) -> Option<&str> {
+        Some(&self.mark)
+    }
+
+    fn warning(&self) -> Option<Diagnostic> {
+        self.run.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+
+    fn remarks(&self, schema: &TypeSchema, config: &Value) -> Vec<Diagnostic> {
+        // One summary for all, so that Terraform shows them as one where it may.
+        const SUMMARY: &str = "Recorded, not modelled";
+        if catalogue::depth(&schema.name) == catalogue::Depth::Recorded {
+            let detail =
+                format!("The lab keeps this {} and returns it exactly; it does nothing here.", schema.name);
+            return vec![Diagnostic::warning(SUMMARY, detail)];
+        }
+        let arguments = catalogue::not_modelled(&schema.name, config);
+        if arguments.is_empty() {
+            return Vec::new();
+        }
+        let detail = format!(
+            "Of this {} the lab keeps, and returns exactly, what has no effect here: {}.",
+            schema.name,
+            arguments.join(", ")
+        );
+        vec![Diagnostic::warning(SUMMARY, detail)]
+    }
+
+    async fn apply(&self, change: Change) -> Result<Value, Diagnostic> {
+        if change.planned.is_null() {
+            self.delete(&change).await
+        } else if change.prior.is_null() {
+            self.create(&change).await
+        } else {
+            self.update(&change).await
+        }
+    }
+
+    async fn read(&self, existing: Existing) -> Result<Value, Diagnostic> {
+        let Existing { schema, place, state } = existing;
+        let key = key_of(&schema.name, &place.region, &state);
+        let contents = self.world.snapshot();
+        let found = contents.resources.get(&key).or_else(|| contents.get(&schema.name, &key.id));
+        let Some(resource) = found.filter(|resource| !resource.deleting) else { return Ok(Value::Null) };
+        if !resource.acknowledged {
+            let seen = Resource { acknowledged: true, ..Resource::clone(resource) };
+            let stored = self.world.change(|draft| {
+                draft.put_resource(seen);
+                Ok::<_, ChangeError>(())
+            });
+            stored.map_err(|error| failed(&schema, &error))?;
+        }
+        Ok(resource.state.clone())
+    }
+
+    async fn secret(&self, request: SecretRequest) -> Result<Secret, Diagnostic> {
+        let contents = self.world.snapshot();
+        let wanted =
+            secrets::Version { id: request.version_id.as_deref(), stage: request.version_stage.as_deref() };
+        let found = secrets::version(&contents, &request.secret_id, wanted);
+        let found = found.and_then(|version| Some((version, secrets::text(version)?)));
+        let Some((version, text)) = found else {
+            return Err(Diagnostic::error(
+                "Secret not found",
+                format!(
+                    "Secrets Manager can't find the version of the secret {:?} that is asked for: is it applied?",
+                    request.secret_id
+                ),
+            ));
+        };
+        let arn = secrets::secret(&contents, &request.secret_id).map(|secret| secret.text("arn").to_owned());
+        let stages = version.state.get("version_stages").texts();
+        Ok(Secret {
+            arn: arn.unwrap_or(request.secret_id),
+            version_id: version.text("version_id").to_owned(),
+            secret_string: text.reveal().to_owned(),
+            version_stages: if stages.is_empty() {
+                vec!["AWSCURRENT".to_owned()]
+            } else {
+                stages.into_iter().map(str::to_owned).collect()
+            },
+            created_date: rfc3339(version.made_at),
+        })
+    }
+}
+
+/// A moment in RFC 3339, from milliseconds since 1970.
+fn rfc3339(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Civil date from days, by the method of Howard Hinnant: http://howardhinnant.github.io/date_algorithms.html
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let day_of_era = z % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+use super::*;
+use crate::{board::Condition, store::Store};
+use std::path::Path;
+use terraform_provider_aws::{backend::Place, schema::Catalogue};
+
+struct Fixture {
+    backend: LabBackend,
+    board: Arc<Board>,
+    world: Arc<World>,
+    catalogue: Catalogue,
+}
+
+fn fixture(directory: &Path) -> Fixture {
+    let catalogue = Catalogue::aws();
+    let world = Arc::new(World::load(Store::open(&directory.join("store")).unwrap(), &catalogue).unwrap());
+    let board = Arc::new(Board::default());
+    // What waits for the network waits for nothing here: these tests are about what is stored.
+    board.set(crate::board::part::NETWORK, Condition::Ready(u64::MAX));
+    let events = Arc::new(Events::new(directory.join("events.jsonl")));
+    let backend = LabBackend::new("test", Arc::clone(&world), Arc::clone(&board), events);
+    Fixture { backend, board, world, catalogue }
+}
+
+impl Fixture {
+    fn place(&self) -> Place {
+        Place {
+            region: "eu-west-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+            partition: "aws".to_owned(),
+        }
+    }
+
+    /// A creation in which everything that is not given is unknown.
+    fn creation(&self, type_name: &str, given: &[(&str, Value)]) -> Change {
+        let schema = self.catalogue.resource(type_name).unwrap();
+        let mut config = Value::object(given.iter().map(|(name, value)| (*name, value.clone())));
+        let mut planned = config.clone();
+        for (name, attribute) in &schema.block.attributes {
+            if attribute.computed && config.get(name).is_null() {
+                planned.set(name, Value::UNKNOWN);
+            }
+            if attribute.write_only {
+                planned.set(name, Value::Null);
+            }
+            if config.get(name).is_null() {
+                config.set(name, Value::Null);
+            }
+        }
+        Change { schema, place: self.place(), prior: Value::Null, planned, config }
+    }
+}
+
+fn eip() -> Vec<(&'static str, Value)> {
+    vec![("domain", "vpc".into())]
+}
+
+#[tokio::test]
+async fn two_equal_resources_of_one_run_are_two() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let first = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
+    let second = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
+    assert_ne!(first.get("public_ip"), second.get("public_ip"));
+}
+
+#[tokio::test]
+async fn a_creation_that_terraform_never_learned_of_is_taken_up_by_the_next_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let first = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
+    // A new configuration of the provider is a new run.
+    lab.backend.warning();
+    let second = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
+    assert_eq!(first, second);
+    let schema = lab.catalogue.resource("aws_eip").unwrap();
+    lab.backend.read(Existing { schema, place: lab.place(), state: second.clone() }).await.unwrap();
+    lab.backend.warning();
+    let third = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
+    assert_ne!(second.get("id"), third.get("id"), "what Terraform has read is Terraform's");
+}
+
+#[tokio::test]
+async fn a_protected_database_is_not_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    lab.board.set("database/hello", Condition::Ready(u64::MAX));
+    let given = [("identifier", "hello".into()), ("deletion_protection", true.into())];
+    let creation = lab.creation("aws_db_instance", &given);
+    let state = lab.backend.apply(creation.clone()).await.unwrap();
+    let deletion = Change { prior: state, planned: Value::Null, config: Value::Null, ..creation };
+    let refusal = lab.backend.apply(deletion).await.unwrap_err();
+    assert!(format!("{refusal:?}").contains("deletion_protection = false"), "{refusal:?}");
+    assert_eq!(lab.world.snapshot().of_type("aws_db_instance").count(), 1);
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_refused_with_a_way_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let group = [("name", Value::from("/ecs/hello"))];
+    lab.backend.apply(lab.creation("aws_cloudwatch_log_group", &group)).await.unwrap();
+    let refusal = lab.backend.apply(lab.creation("aws_cloudwatch_log_group", &group)).await.unwrap_err();
+    assert!(format!("{refusal:?}").contains("choose another name"), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn the_newest_version_of_a_secret_is_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let secret = lab.creation("aws_secretsmanager_secret", &[("name", "database".into())]);
+    let secret = lab.backend.apply(secret).await.unwrap();
+    for text in ["first", "second"] {
+        let given = [("secret_id", secret.get("arn").clone()), ("secret_string_wo", text.into())];
+        let state =
+            lab.backend.apply(lab.creation("aws_secretsmanager_secret_version", &given)).await.unwrap();
+        assert!(state.get("secret_string_wo").is_null());
+    }
+    let request = SecretRequest {
+        place: lab.place(),
+        secret_id: secret.get("arn").as_str().unwrap().to_owned(),
+        version_id: None,
+        version_stage: None,
+    };
+    assert_eq!(lab.backend.secret(request).await.unwrap().secret_string, "second");
+}
+
+#[test]
+fn a_moment_is_written_as_rfc_3339() {
+    assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+    assert_eq!(rfc3339(1_709_210_096_000), "2024-02-29T12:34:56Z");
+}

@@ -1,0 +1,135 @@
+//! `up`: from nothing to everything running.
+
+use super::{DEFAULT_PORT, ask, report};
+use crate::{
+    control::{Client, Request},
+    daemon,
+    environment::{DEFAULT_LAB, REPOSITORY},
+    lab::Lab,
+    preflight::{self, Machine},
+    terraform::Terraform,
+    timeouts,
+};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+    time::Instant,
+};
+
+/// What `up` is told.
+#[derive(Debug, Args)]
+pub(super) struct Up {
+    /// The Terraform directory to apply.
+    #[arg(long, default_value = "terraform/single-region")]
+    directory: PathBuf,
+    /// An OCI image layout to push to the lab's registry first (`make image` makes one).
+    #[arg(long)]
+    image: Option<PathBuf>,
+    /// Port of this machine that leads to the load balancer; 0 takes a free one. 8443 for the default lab, else 0.
+    #[arg(long)]
+    port: Option<u16>,
+    /// Start the lab and leave Terraform to the user.
+    #[arg(long)]
+    no_apply: bool,
+    /// Further arguments of `terraform apply`.
+    #[arg(last = true)]
+    terraform: Vec<String>,
+}
+
+impl Up {
+    pub(super) async fn run(self, lab: &Lab, data: &Path) -> anyhow::Result<ExitCode> {
+        let begin = Instant::now();
+        let step = |sentence: &str| {
+            // Nobody may be reading.
+            let _ = writeln!(io::stderr(), "{:6.1} s  {sentence}", begin.elapsed().as_secs_f64());
+        };
+        if !start(lab, data, self.port).await? {
+            return Ok(ExitCode::FAILURE);
+        }
+        step("the daemon runs");
+        if let Some(layout) = &self.image {
+            let layout = fs::canonicalize(layout)
+                .with_context(|| format!("find the image {}; `make image` makes one", layout.display()))?;
+            let request = Request::Push { layout, repository: REPOSITORY.to_owned() };
+            let image = ask(lab, &request, &mut io::stderr()).await?;
+            step(&format!("the registry has {image}"));
+        }
+        if self.no_apply {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let environment = ask(lab, &Request::Environment, &mut io::sink()).await?;
+        let environment = serde_json::from_str(&environment).context("read the lab's environment")?;
+        let terraform = Terraform::new(&self.directory, environment)?;
+        terraform.init().await?;
+        step("terraform init is done");
+        terraform.apply(&self.terraform).await?;
+        step("terraform apply is done");
+        ask(lab, &Request::Settle, &mut io::sink()).await?;
+        step("everything is as it should be");
+        ask(lab, &Request::Status, &mut io::stdout()).await?;
+        let name = if lab.name() == DEFAULT_LAB { String::new() } else { format!(" --lab {}", lab.name()) };
+        writeln!(
+            io::stdout(),
+            "\nlook:   hello-lab{name} status | events -f | logs GROUP -f\n\
+             enter:  hello-lab{name} exec client -- curl -k https://...   exec task/ID -- ...   exec db/NAME -- psql\n\
+             break:  hello-lab{name} fault kill|freeze|cut|restore PART\n\
+             change: eval \"$(hello-lab{name} env)\"; terraform -chdir={} plan",
+            self.directory.display()
+        )?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Starts the daemon unless it runs. `false` where the machine lacks something, which was said.
+pub(super) async fn start(lab: &Lab, data: &Path, port: Option<u16>) -> anyhow::Result<bool> {
+    let socket = daemon::control_socket(lab);
+    if Client::connect(lab.name(), &socket).await.is_ok() {
+        return Ok(true);
+    }
+    let port = port.unwrap_or(if lab.name() == DEFAULT_LAB { DEFAULT_PORT } else { 0 });
+    // Parts that outlived their daemon hold the port already.
+    let published = lab.run("published").exists();
+    let problems = preflight::problems(&Machine::this(data, Some(port).filter(|_| !published)));
+    if !problems.is_empty() {
+        report(&problems);
+        return Ok(false);
+    }
+    let directory = lab.run("daemon");
+    fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
+    let path = directory.join("log");
+    let log = OpenOptions::new().create(true).append(true).open(&path)?;
+    let (data, run) = lab.roots();
+    let mut daemon = Command::new(std::env::current_exe()?)
+        .args(["--lab", lab.name(), "--data"])
+        .arg(data)
+        .arg("--run")
+        .arg(run)
+        .args(["daemon", "--port", &port.to_string()])
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("start the daemon")?;
+    let deadline = Instant::now() + timeouts::DAEMON_START;
+    while Client::connect(lab.name(), &socket).await.is_err() {
+        if let Some(status) = daemon.try_wait()? {
+            bail!("the daemon has ended with {status}; {} says why", path.display());
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "the daemon does not answer after {} s; {} says more",
+                timeouts::DAEMON_START.as_secs(),
+                path.display()
+            );
+        }
+        tokio::time::sleep(timeouts::POLL_START).await;
+    }
+    Ok(true)
+}

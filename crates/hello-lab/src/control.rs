@@ -1,0 +1,88 @@
+//! The socket over which the command line talks to the daemon: one JSON line asks, JSON lines answer.
+
+mod client;
+mod server;
+
+pub use client::{Client, ControlError};
+pub use server::{Handler, Replies, bind, serve};
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "kebab-case")]
+pub enum Request {
+    /// The picture of what runs.
+    Status,
+    /// What a shell must export for Terraform.
+    Environment,
+    /// What has happened.
+    Events {
+        /// Go on with what happens.
+        follow: bool,
+        /// How many of the past.
+        last: usize,
+    },
+    /// Lines of a log group.
+    Logs {
+        /// The group.
+        group: String,
+        /// Go on with what comes.
+        follow: bool,
+    },
+    /// Breaks something, or mends it again.
+    Fault {
+        /// What to do.
+        fault: Fault,
+        /// The part.
+        part: String,
+    },
+    /// Makes a read replica a primary, as `aws rds promote-read-replica` does.
+    Promote {
+        /// Its identifier.
+        database: String,
+    },
+    /// Puts an image into the registry and answers with its digest.
+    Push {
+        /// An OCI image layout.
+        layout: PathBuf,
+        /// `ghcr.io/OWNER/NAME`
+        repository: String,
+    },
+    /// How to run a command in a part.
+    Locate {
+        /// The part.
+        part: String,
+    },
+    /// Waits until every part is as it should be.
+    Settle,
+    /// Ends the daemon; the parts stay.
+    Stop,
+}
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// End its processes at once (SIGKILL).
+    Kill,
+    /// Stop its processes where they are (SIGSTOP).
+    Freeze,
+    /// Let no packet pass to it or from it.
+    Cut,
+    /// Undo freeze and cut.
+    Restore,
+}
+
+/// One line of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// A line to show.
+    Line(String),
+    /// The end: it worked. The text is the result, if there is one.
+    Done(String),
+    /// The end: it did not; one sentence.
+    Error(String),
+}

@@ -1,0 +1,65 @@
+//! The side of the command line.
+
+use super::{Reply, Request};
+use crate::timeouts;
+use std::{io, path::Path};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::UnixStream,
+};
+
+/// Why the daemon gave no answer, or which one it gave.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nobody listens.
+    #[error("the lab {lab:?} does not run: `hello-lab up` starts it")]
+    NotRunning {
+        /// Its name.
+        lab: String,
+    },
+    /// The connection broke.
+    #[error(
+        "the daemon has gone away in the middle of an answer; `hello-lab up` starts it again and loses nothing"
+    )]
+    Broken(#[source] io::Error),
+    /// The daemon says no.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A connection to the daemon.
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<UnixStream>,
+}
+
+impl Client {
+    /// Connects to the daemon of a lab.
+    pub async fn connect(lab: &str, socket: &Path) -> Result<Client, ControlError> {
+        let connect = tokio::time::timeout(timeouts::CONTROL_CONNECT, UnixStream::connect(socket));
+        match connect.await {
+            Ok(Ok(stream)) => Ok(Client { stream: BufReader::new(stream) }),
+            Ok(Err(_)) | Err(_) => Err(ControlError::NotRunning { lab: lab.to_owned() }),
+        }
+    }
+
+    /// Asks, hands each line to `show` as it comes, and returns the result.
+    pub async fn ask(
+        mut self,
+        request: &Request,
+        mut show: impl FnMut(&str),
+    ) -> Result<String, ControlError> {
+        let mut line = serde_json::to_vec(request).expect("a request is JSON");
+        line.push(b'\n');
+        self.stream.get_mut().write_all(&line).await.map_err(ControlError::Broken)?;
+        let mut lines = self.stream.lines();
+        while let Some(line) = lines.next_line().await.map_err(ControlError::Broken)? {
+            match serde_json::from_str(&line).map_err(|error| ControlError::Broken(error.into()))? {
+                Reply::Line(text) => show(&text),
+                Reply::Done(result) => return Ok(result),
+                Reply::Error(sentence) => return Err(ControlError::Refused(sentence)),
+            }
+        }
+        Err(ControlError::Broken(io::ErrorKind::UnexpectedEof.into()))
+    }
+}

@@ -1,0 +1,173 @@
+//! The controllers: each looks at what is known and makes its kind of part match, again and again, from whatever state.
+//!
+//! A controller is woken by a change of the world, by its parts, and by time, so that what was changed by hand is put
+//! right. It writes on the board how its parts fare. None waits for another in its code: it reads on the board whether
+//! what it builds on is there, and comes back.
+//!
+//! - [`network`]: namespaces, links, routes, filters
+//! - [`internet`]: the registry, and the port of this machine that leads into the lab
+//! - [`dns`]: the DNS servers
+//! - [`log_groups`]: where logs go
+//! - [`databases`], [`load_balancers`], [`services`]: parts by that name
+
+pub mod databases;
+pub mod dns;
+pub mod internet;
+pub mod load_balancers;
+pub mod log_groups;
+pub mod network;
+pub mod services;
+
+use crate::{
+    board::{Board, Condition, part},
+    database::Databases,
+    dns::DnsServers,
+    events::Events,
+    lab::Lab,
+    load_balancer::LoadBalancers,
+    publish::PublishedPorts,
+    task::tasks::Tasks,
+    timeouts,
+    tls::Authority,
+    world::World,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// What controllers share.
+#[derive(Debug)]
+pub struct Context {
+    /// Which lab.
+    pub lab: Lab,
+    /// What is known.
+    pub world: Arc<World>,
+    /// How the parts fare.
+    pub board: Arc<Board>,
+    /// What happens.
+    pub events: Arc<Events>,
+    /// The lab's certificates.
+    pub authority: Authority,
+    /// Database instances.
+    pub databases: Databases,
+    /// Tasks.
+    pub tasks: Tasks,
+    /// Load balancers.
+    pub load_balancers: LoadBalancers,
+    /// DNS servers.
+    pub dns: DnsServers,
+    /// Published ports.
+    pub published: PublishedPorts,
+}
+
+impl Context {
+    /// Writes how a part fares, and tells it where it is news.
+    pub fn set(&self, part: &str, condition: Condition) {
+        let sentence = match &condition {
+            Condition::Ready(_) => "ready".to_owned(),
+            Condition::Gone => "gone".to_owned(),
+            Condition::Pending(sentence) => sentence.clone(),
+            Condition::Failed(sentence) => format!("failed: {sentence}"),
+        };
+        if self.board.set(part, condition) {
+            self.events.tell(part, &sentence);
+        }
+    }
+
+    /// Says that a part waits for something else, unless it is ready as of an earlier generation: then it still serves.
+    fn wait_for(&self, part: &str, what: &str) {
+        if !matches!(self.board.get(part), Some(Condition::Ready(_))) {
+            self.set(part, Condition::Pending(format!("waits for {what}")));
+        }
+    }
+
+    /// Is the network as it was wanted at this generation?
+    fn has_network(&self, generation: u64) -> bool {
+        matches!(self.board.get(part::NETWORK), Some(Condition::Ready(reached)) if reached >= generation)
+    }
+}
+
+/// What wakes a controller.
+#[derive(Debug)]
+struct Wake {
+    world: watch::Receiver<u64>,
+    parts: Option<watch::Receiver<u64>>,
+    board: watch::Receiver<u64>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Wake {
+    fn new(context: &Context, parts: Option<watch::Receiver<u64>>, stop: watch::Receiver<bool>) -> Wake {
+        Wake { world: context.world.watch(), parts, board: context.board.watch(), stop }
+    }
+
+    /// What has happened so far needs no waking: the pass that begins now sees it.
+    fn begin(&mut self) {
+        self.world.borrow_and_update();
+        self.board.borrow_and_update();
+        if let Some(parts) = &mut self.parts {
+            parts.borrow_and_update();
+        }
+    }
+
+    /// Waits for a change of the world or of the parts, or for `limit`; `None` when it is time to end.
+    async fn wait(&mut self, limit: Duration) -> Option<Cause> {
+        self.wait_for(limit, false).await
+    }
+
+    /// The same, and for a change on the board, for who builds on another's part.
+    async fn wait_with_board(&mut self, limit: Duration) -> Option<Cause> {
+        self.wait_for(limit, true).await
+    }
+
+    async fn wait_for(&mut self, limit: Duration, board: bool) -> Option<Cause> {
+        let parts = async {
+            match &mut self.parts {
+                Some(parts) => {
+                    if parts.changed().await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = self.stop.wait_for(|stop| *stop) => None,
+            () = parts => Some(Cause::Parts),
+            _ = self.world.changed() => Some(Cause::World),
+            _ = self.board.changed(), if board => Some(Cause::Board),
+            () = tokio::time::sleep(limit) => Some(Cause::Time),
+        }
+    }
+}
+
+/// Why a controller was woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// What is known has changed.
+    World,
+    /// A part of its own has changed.
+    Parts,
+    /// Another's part has changed.
+    Board,
+    /// It is time to look again.
+    Time,
+}
+
+/// Runs every controller until `stop` turns true.
+pub async fn run(context: Arc<Context>, port: u16, stop: watch::Receiver<bool>) {
+    tokio::join!(
+        network::run(Arc::clone(&context), stop.clone()),
+        internet::run(Arc::clone(&context), port, stop.clone()),
+        dns::run(Arc::clone(&context), stop.clone()),
+        log_groups::run(Arc::clone(&context), stop.clone()),
+        databases::run(Arc::clone(&context), stop.clone()),
+        load_balancers::run(Arc::clone(&context), stop.clone()),
+        services::run(context, stop),
+    );
+}
+
+/// How long a controller sleeps when all is well, and when something has failed.
+fn pause(well: bool) -> Duration {
+    if well { timeouts::RESYNC } else { timeouts::RETRY }
+}

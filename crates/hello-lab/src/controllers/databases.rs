@@ -1,0 +1,141 @@
+//! Database instances: one worker for each, so that a slow copy holds up nobody else.
+
+use super::{Cause, Context, Wake, pause};
+use crate::{
+    board::{Condition, part},
+    database::model::{Instance, Status, TlsFiles},
+    meaning,
+    world::Resource,
+};
+use std::{collections::BTreeSet, sync::Arc};
+use tokio::{sync::watch, task::JoinSet};
+
+/// Runs until `stop` turns true.
+pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
+    let mut wake = Wake::new(&context, None, stop.clone());
+    let (ended, ends) = watch::channel(0);
+    let mut workers = JoinSet::new();
+    let mut working: BTreeSet<String> = BTreeSet::new();
+    loop {
+        wake.begin();
+        while let Some(ended) = workers.try_join_next() {
+            // A worker that panicked is begun anew with all others that are not there.
+            match ended {
+                Ok(identifier) => {
+                    working.remove(&identifier);
+                }
+                Err(error) => tracing::error!("a database's worker has failed: {error}"),
+            }
+        }
+        for resource in context.world.snapshot().of_type("aws_db_instance") {
+            let identifier = resource.text("identifier").to_owned();
+            if working.insert(identifier.clone()) {
+                let (context, ends, stop) = (Arc::clone(&context), ends.clone(), stop.clone());
+                workers.spawn(async move {
+                    work(&context, &identifier, ends, stop).await;
+                    identifier
+                });
+            }
+        }
+        let woken = tokio::select! {
+            woken = wake.wait(pause(true)) => woken.is_some(),
+            () = context.databases.ended() => {
+                ended.send_modify(|count| *count += 1);
+                true
+            }
+        };
+        if !woken {
+            while workers.join_next().await.is_some() {}
+            return;
+        }
+    }
+}
+
+/// Works on one instance until its resource is gone.
+async fn work(context: &Context, identifier: &str, ends: watch::Receiver<u64>, stop: watch::Receiver<bool>) {
+    let part = part::database(identifier);
+    let mut wake = Wake::new(context, Some(ends), stop);
+    let mut done: Option<Instance> = None;
+    let mut cause = Cause::Time;
+    loop {
+        wake.begin();
+        let generation = context.world.generation();
+        let contents = context.world.snapshot();
+        let Some(resource) = contents.find("aws_db_instance", "identifier", identifier) else {
+            context.board.forget(&part);
+            return;
+        };
+        let well = if resource.deleting {
+            done = None;
+            delete(context, &part, resource).await
+        } else {
+            let model = model(context, resource);
+            match &model {
+                None => {
+                    context.wait_for(&part, "its address or its source");
+                    false
+                }
+                // A change elsewhere in the world needs no look at the database.
+                Some(_) if cause == Cause::World && done == model => {
+                    context.set(&part, Condition::Ready(generation));
+                    true
+                }
+                Some(_) if !context.has_network(generation) => {
+                    context.wait_for(&part, "its network interface");
+                    false
+                }
+                Some(instance) => {
+                    let well = reconcile(context, &part, instance, generation).await;
+                    done = model.filter(|_| well);
+                    well
+                }
+            }
+        };
+        let woken =
+            if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
+        match woken {
+            Some(woken) => cause = woken,
+            None => return,
+        }
+    }
+}
+
+fn model(context: &Context, resource: &Resource) -> Option<Instance> {
+    let contents = context.world.snapshot();
+    let owner = meaning::interfaces::database_owner(&resource.region, resource.text("identifier"));
+    let address = contents.interfaces.get(&owner)?.address;
+    let issued = context.authority.issue(&[resource.text("address").to_owned()].into(), &[address].into());
+    let issued = issued.inspect_err(|error| tracing::error!("cannot issue a certificate: {error}")).ok()?;
+    let tls = TlsFiles { certificate: issued.chain, key: issued.key, ca: context.authority.certificate() };
+    meaning::databases::instance(&contents, &context.lab, resource, tls)
+}
+
+async fn reconcile(context: &Context, part: &str, instance: &Instance, generation: u64) -> bool {
+    let (condition, well) = match context.databases.reconcile(instance).await {
+        Ok(Status::Available) => (Condition::Ready(generation), true),
+        Ok(Status::Creating) => (Condition::Pending("creating".to_owned()), false),
+        Ok(Status::Rebooting) => (Condition::Pending("rebooting".to_owned()), false),
+        Ok(Status::Stopped) => (Condition::Pending("stopped".to_owned()), true),
+        Ok(Status::StorageFull) => (Condition::Pending("storage-full".to_owned()), false),
+        Ok(Status::Failed(reason)) => (Condition::Pending(reason), false),
+        Err(error) if error.is_permanent() => (Condition::Failed(error.to_string()), true),
+        Err(error) => (Condition::Pending(error.to_string()), false),
+    };
+    context.set(part, condition);
+    well
+}
+
+async fn delete(context: &Context, part: &str, resource: &Resource) -> bool {
+    let skips = resource.state.get("skip_final_snapshot").as_bool() == Some(true);
+    let snapshot = resource.state.get("final_snapshot_identifier").non_empty().filter(|_| !skips);
+    match context.databases.delete(resource.text("identifier"), snapshot).await {
+        Ok(()) => {
+            context.set(part, Condition::Gone);
+            true
+        }
+        Err(error) => {
+            context.set(part, Condition::Pending(error.to_string()));
+            false
+        }
+    }
+}

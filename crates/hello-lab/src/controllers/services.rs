@@ -1,0 +1,362 @@
+//! Services: looks at the tasks of each, plans the next steps, and takes them.
+
+use super::{Context, Wake, pause};
+use crate::{
+    board::{Condition, part},
+    events::now,
+    load_balancer::model::TargetHealth,
+    meaning::{
+        self,
+        interfaces::{self, AllocationError},
+    },
+    service::plan::{self, Action, Seen, Wanted},
+    store::StoreError,
+    task::model::{Status, Stopped},
+    world::{Contents, Draft, Resource, ServiceRecord, TaskRecord, TaskWish},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// Ended tasks of a service that are kept to be looked at, as ECS shows them for a while.
+const HISTORY: usize = 10;
+
+/// Why a step was not taken; the next pass takes it.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Allocation(#[from] AllocationError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs until `stop` turns true.
+pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
+    let mut tasks = Wake::new(&context, Some(context.tasks.changes()), stop.clone());
+    let mut balancers = context.load_balancers.changes();
+    loop {
+        tasks.begin();
+        balancers.borrow_and_update();
+        let mut rest = pause(true);
+        let generation = context.world.generation();
+        let contents = context.world.snapshot();
+        for service in contents.of_type("aws_ecs_service") {
+            match pass(&context, &contents, service, generation).await {
+                Ok(wait) => rest = rest.min(wait),
+                Err(error) => {
+                    context.set(&part::service(service.text("name")), Condition::Pending(error.to_string()));
+                    rest = rest.min(pause(false));
+                }
+            }
+        }
+        let woken = tokio::select! {
+            woken = tasks.wait_with_board(rest) => woken.is_some(),
+            changed = balancers.changed() => changed.is_ok(),
+        };
+        if !woken {
+            return;
+        }
+    }
+}
+
+/// One look at one service. Returns how long to wait before the next where nothing changes.
+async fn pass(
+    context: &Context,
+    contents: &Contents,
+    service: &Resource,
+    generation: u64,
+) -> Result<Duration, StepError> {
+    let name = part::service(service.text("name"));
+    let seen = seen(context, contents, service);
+    let record = contents.services.get(service.text("id")).cloned().unwrap_or_default();
+    let mut rest = pause(true);
+    if service.deleting {
+        let drain = meaning::load_balancers::drain_time(contents, service);
+        let actions = plan::plan_end(&seen, milliseconds(drain), now());
+        if seen.is_empty() {
+            forget(context, service)?;
+            context.set(&name, Condition::Gone);
+        } else {
+            context.set(&name, Condition::Pending(format!("{} tasks are ending", seen.len())));
+            execute(context, service, actions).await?;
+            rest = pause(false);
+        }
+    } else {
+        let wanted = wanted(contents, service);
+        let plan = plan::plan(&wanted, &record.deployment, record.steady.as_deref(), &seen, now());
+        let steady = if plan.steady { Some(wanted.definition.clone()) } else { record.steady.clone() };
+        let condition = if plan.steady {
+            Condition::Ready(generation)
+        } else {
+            Condition::Pending(plan.waits_for.clone())
+        };
+        context.set(&name, condition);
+        let recorded = ServiceRecord { deployment: plan.deployment, steady };
+        context.world.change(|draft| {
+            draft.put_service(service.text("id"), recorded);
+            Ok::<_, StepError>(())
+        })?;
+        execute(context, service, plan.actions).await?;
+        if let Some(at) = plan.look_again {
+            rest = rest.min(Duration::from_millis(at.saturating_sub(now()).max(1)));
+        }
+    }
+    begin(context, service).await?;
+    Ok(rest)
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn wanted(contents: &Contents, service: &Resource) -> Wanted {
+    let number = |name: &str, default: u32| {
+        service.state.get(name).as_i64().and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
+    };
+    let breaker = service.state.get("deployment_circuit_breaker").only();
+    let definition = service.text("task_definition");
+    let subnets = service.state.get("network_configuration").only().get("subnets").texts();
+    Wanted {
+        definition: definition.to_owned(),
+        desired: number("desired_count", 0),
+        minimum_percent: number("deployment_minimum_healthy_percent", 100),
+        maximum_percent: number("deployment_maximum_percent", 200),
+        subnets: subnets.into_iter().map(str::to_owned).collect(),
+        grace: u64::from(number("health_check_grace_period_seconds", 0)) * 1000,
+        load_balanced: !service.state.get("load_balancer").items().is_empty(),
+        checked: meaning::tasks::definition(contents, definition)
+            .is_some_and(meaning::tasks::has_health_check),
+        drain: milliseconds(meaning::load_balancers::drain_time(contents, service)),
+        breaker: breaker.get("enable").as_bool() == Some(true),
+        roll_back: breaker.get("rollback").as_bool() == Some(true),
+    }
+}
+
+/// The tasks of a service that have not ended.
+fn seen(context: &Context, contents: &Contents, service: &Resource) -> Vec<Seen> {
+    let own = contents
+        .tasks
+        .iter()
+        .filter(|(_, task)| task.service == service.text("id") && task.stopped.is_none());
+    own.map(|(id, task)| Seen {
+        id: id.clone(),
+        definition: task.definition.clone(),
+        subnet: task.subnet.clone(),
+        wish: task.wish.clone(),
+        registered: task.registered,
+        created_at: task.created_at,
+        was_ready: task.was_ready,
+        status: context.tasks.status(id).unwrap_or(Status::Provisioning),
+        target: target_health(context, contents, service, id, task),
+    })
+    .collect()
+}
+
+/// How a task fares as a target: the worst of its groups.
+fn target_health(
+    context: &Context,
+    contents: &Contents,
+    service: &Resource,
+    id: &str,
+    task: &TaskRecord,
+) -> TargetHealth {
+    let Some(interface) = contents.interfaces.get(&interfaces::task_owner(&task.region, id)) else {
+        return TargetHealth::Unused;
+    };
+    let groups = meaning::load_balancers::groups_of_service(contents, service);
+    let mut worst = None;
+    for balancer in meaning::load_balancers::all(contents) {
+        let health = context.load_balancers.health(&format!("{}.{}", balancer.region, balancer.text("name")));
+        for (_, targets) in health.iter().filter(|(group, _)| groups.contains(&group.as_str())) {
+            let own = targets.iter().filter(|(target, _)| *target.ip() == interface.address);
+            worst = own.map(|(_, health)| *health).chain(worst).max_by_key(|health| badness(*health));
+        }
+    }
+    worst.unwrap_or(TargetHealth::Unused)
+}
+
+fn badness(health: TargetHealth) -> u8 {
+    match health {
+        TargetHealth::Unused => 0,
+        TargetHealth::Healthy => 1,
+        TargetHealth::Draining => 2,
+        TargetHealth::Initial => 3,
+        TargetHealth::Unhealthy => 4,
+    }
+}
+
+async fn execute(context: &Context, service: &Resource, actions: Vec<Action>) -> Result<(), StepError> {
+    for action in actions {
+        tell(context, service, &action);
+        match action {
+            Action::Start { definition, subnet } => {
+                let task = TaskRecord {
+                    service: service.text("id").to_owned(),
+                    region: service.region.clone(),
+                    definition,
+                    subnet,
+                    wish: TaskWish::Run,
+                    registered: false,
+                    created_at: now(),
+                    was_ready: false,
+                    stopped: None,
+                };
+                context.world.change(|draft| {
+                    draft.put_task(&new_id(), task);
+                    Ok::<_, StepError>(interfaces::allocate(draft)?)
+                })?;
+            }
+            Action::Register(id) => edit(context, &id, |task| task.registered = true)?,
+            Action::MarkReady(id) => edit(context, &id, |task| task.was_ready = true)?,
+            Action::Drain { id, until, reason } => {
+                edit(context, &id, |task| task.wish = TaskWish::Drain { until, reason: reason.clone() })?;
+            }
+            Action::Stop { id, reason } => {
+                edit(context, &id, |task| {
+                    task.wish = TaskWish::Stop { reason: reason.clone() };
+                    task.registered = false;
+                })?;
+            }
+            Action::Bury(id) => bury(context, service, &id).await?,
+        }
+    }
+    Ok(())
+}
+
+fn tell(context: &Context, service: &Resource, action: &Action) {
+    let name = part::service(service.text("name"));
+    let sentence = match action {
+        Action::Start { definition, subnet } => format!("starts a task of {definition} in {subnet}"),
+        Action::Register(id) => format!("registers task {id}"),
+        Action::MarkReady(id) => format!("task {id} is ready"),
+        Action::Drain { id, reason, .. } => format!("drains task {id}: {reason}"),
+        Action::Stop { id, reason } => format!("stops task {id}: {reason}"),
+        Action::Bury(id) => match context.tasks.status(id) {
+            Some(Status::Stopped(stopped)) => format!("task {id} has ended: {}", stopped.reason),
+            _ => format!("task {id} has ended"),
+        },
+    };
+    context.events.tell(&name, &sentence);
+}
+
+fn edit(context: &Context, id: &str, edit: impl FnOnce(&mut TaskRecord)) -> Result<(), StepError> {
+    context.world.change(|draft| {
+        if let Some(mut task) = draft.contents.tasks.get(id).cloned() {
+            edit(&mut task);
+            draft.put_task(id, task);
+        }
+        Ok(())
+    })
+}
+
+/// Cleans up after a task that has ended, and only then gives its address back.
+async fn bury(context: &Context, service: &Resource, id: &str) -> Result<(), StepError> {
+    let stopped = match context.tasks.status(id) {
+        Some(Status::Stopped(stopped)) => stopped,
+        _ => return Ok(()),
+    };
+    context.tasks.remove(id).await?;
+    record_end(context, service, id, stopped)
+}
+
+fn record_end(context: &Context, service: &Resource, id: &str, stopped: Stopped) -> Result<(), StepError> {
+    context.world.change(|draft| {
+        if let Some(mut task) = draft.contents.tasks.get(id).cloned() {
+            task.registered = false;
+            task.stopped = Some(stopped);
+            draft.put_task(id, task);
+        }
+        prune(draft, service);
+        Ok(interfaces::allocate(draft)?)
+    })
+}
+
+/// Forgets the oldest ended tasks.
+fn prune(draft: &mut Draft, service: &Resource) {
+    let own = draft
+        .contents
+        .tasks
+        .iter()
+        .filter(|(_, task)| task.service == service.text("id") && task.stopped.is_some());
+    let mut ended: Vec<(u64, String)> = own.map(|(id, task)| (task.created_at, id.clone())).collect();
+    ended.sort();
+    let surplus = ended.len().saturating_sub(HISTORY);
+    for (_, id) in ended.into_iter().take(surplus) {
+        draft.remove_task(&id);
+    }
+}
+
+/// Starts what should run and was never started, and stops what should stop.
+async fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
+    let generation = context.world.generation();
+    let contents = context.world.snapshot();
+    let own = contents
+        .tasks
+        .iter()
+        .filter(|(_, task)| task.service == service.text("id") && task.stopped.is_none());
+    for (id, record) in own {
+        match (&record.wish, context.tasks.status(id)) {
+            (TaskWish::Run, None) if context.has_network(generation) => {
+                let ca = context.authority.certificate();
+                match meaning::tasks::task(&contents, &context.lab, id, record, &ca) {
+                    Some(Ok(task)) => context.tasks.start(&task).await?,
+                    Some(Err(stopped)) => {
+                        fail(context, service, id, stopped)?;
+                    }
+                    None => {}
+                }
+            }
+            (TaskWish::Stop { reason }, Some(Status::Provisioning | Status::Running { .. })) => {
+                context.tasks.stop(id, "ServiceSchedulerInitiated", reason).await?;
+            }
+            // It was never started: there is nothing to wait for.
+            (TaskWish::Stop { reason } | TaskWish::Drain { reason, .. }, None) => {
+                let stopped = Stopped {
+                    code: "ServiceSchedulerInitiated".to_owned(),
+                    reason: reason.clone(),
+                    exit_code: None,
+                };
+                record_end(context, service, id, stopped)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A task that never came to run: counted as a failure of its deployment.
+fn fail(context: &Context, service: &Resource, id: &str, stopped: Stopped) -> Result<(), StepError> {
+    context
+        .events
+        .tell(&part::service(service.text("name")), &format!("task {id} has failed: {}", stopped.reason));
+    let key = service.text("id");
+    context.world.change(|draft| {
+        let mut record = draft.contents.services.get(key).cloned().unwrap_or_default();
+        plan::count_failure(&mut record.deployment, now());
+        draft.put_service(key, record);
+        Ok::<_, StepError>(())
+    })?;
+    record_end(context, service, id, stopped)
+}
+
+/// Forgets a service that has no task any more.
+fn forget(context: &Context, service: &Resource) -> Result<(), StepError> {
+    context.world.change(|draft| {
+        let own = draft.contents.tasks.iter().filter(|(_, task)| task.service == service.text("id"));
+        let ids: Vec<String> = own.map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            draft.remove_task(&id);
+        }
+        draft.remove_service(service.text("id"));
+        Ok(interfaces::allocate(draft)?)
+    })
+}
+
+/// 32 hexadecimal digits, as ECS has them.
+fn new_id() -> String {
+    use ring::rand::{SecureRandom as _, SystemRandom};
+    let mut bytes = [0_u8; 16];
+    SystemRandom::new().fill(&mut bytes).expect("the system gives random bytes");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,123 @@
+//! The daemon: serves the providers, runs the controllers, answers the command line. It can be killed at any moment.
+
+mod answers;
+mod tear_down;
+
+pub use tear_down::tear_down;
+
+use crate::{
+    backend::LabBackend,
+    board::Board,
+    control,
+    controllers::{self, Context, internet::PASSWORD_SETTING},
+    database::Databases,
+    dns::DnsServers,
+    environment,
+    events::Events,
+    lab::Lab,
+    load_balancer::LoadBalancers,
+    publish::PublishedPorts,
+    store::{Store, StoreError},
+    task::tasks::Tasks,
+    tls::Authority,
+    world::World,
+};
+use answers::Answers;
+use anyhow::{Context as _, bail};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc};
+use terraform_provider_aws::{
+    backend::Backend, config::Environment, provider::Role, schema::Catalogue, serve::serve_reattach,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// The socket of the command line.
+pub fn control_socket(lab: &Lab) -> PathBuf {
+    lab.run("daemon").join("control.sock")
+}
+
+/// Does a daemon of the lab run?
+pub fn runs(lab: &Lab) -> std::io::Result<bool> {
+    let lock = match fs::File::open(lab.run("daemon").join("lock")) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        lock => lock?,
+    };
+    Ok(nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockSharedNonblock).is_err())
+}
+
+/// Runs the daemon of a lab until it is told to end. The parts stay.
+pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
+    let directory = lab.run("daemon");
+    fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
+    let lock = fs::File::create(directory.join("lock")).context("make the daemon's lock")?;
+    let Ok(_lock) = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusiveNonblock) else {
+        bail!("the lab {:?} has a daemon already", lab.name());
+    };
+    let store = Store::open(&lab.data("store"))?;
+    let world = Arc::new(World::load(store, &Catalogue::aws())?);
+    choose_password(&world)?;
+    let events = Arc::new(Events::new(lab.data("store").join("events.jsonl")));
+    let board = Arc::new(Board::default());
+    let program = std::env::current_exe().context("find this program")?;
+    let context = Arc::new(Context {
+        authority: Authority::of(&lab).context("make the lab's certificate authority")?,
+        databases: Databases::new(&lab),
+        tasks: Tasks::new(&lab).context("take over the tasks")?,
+        load_balancers: LoadBalancers::new(&lab),
+        dns: DnsServers::new(&lab, &program),
+        published: PublishedPorts::new(&lab, &program),
+        world: Arc::clone(&world),
+        board: Arc::clone(&board),
+        events: Arc::clone(&events),
+        lab: lab.clone(),
+    });
+    let (stop, stopped) = watch::channel(false);
+    let backend: Arc<dyn Backend> = Arc::new(LabBackend::new(lab.name(), world, board, Arc::clone(&events)));
+    for (name, socket) in environment::sockets(&lab) {
+        let parent = socket.parent().expect("the socket is in a directory");
+        fs::create_dir_all(parent)?;
+        fs::set_permissions(parent, fs::Permissions::from_mode(0o700))?;
+        let (backend, stopped) = (Arc::clone(&backend), stopped.clone());
+        tokio::spawn(async move {
+            let served =
+                serve_reattach(&socket, Role::of_name(name), backend, Environment::default(), stopped).await;
+            if let Err(error) = served {
+                tracing::error!("the provider {name} is not served: {error}");
+            }
+        });
+    }
+    let controllers = tokio::spawn(controllers::run(Arc::clone(&context), port, stopped.clone()));
+    events.tell("daemon", &format!("the daemon has started, version {}", env!("CARGO_PKG_VERSION")));
+    let listener = control::bind(&control_socket(&lab)).context("open the daemon's socket")?;
+    let answers = Arc::new(Answers::new(context, stop.clone()));
+    let control = tokio::spawn(control::serve(listener, answers, stopped.clone()));
+
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut asked = stopped;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = asked.wait_for(|stop| *stop) => {}
+    }
+    stop.send_replace(true);
+    let _ = tokio::time::timeout(crate::timeouts::DAEMON_STOP, controllers).await;
+    control.await.context("answer the command line")??;
+    events.tell("daemon", "the daemon has ended; the parts go on");
+    Ok(())
+}
+
+fn choose_password(world: &World) -> Result<(), StoreError> {
+    use ring::rand::{SecureRandom as _, SystemRandom};
+    world.change(|draft| {
+        if !draft.contents.settings.contains_key(PASSWORD_SETTING) {
+            let mut bytes = [0_u8; 20];
+            SystemRandom::new().fill(&mut bytes).expect("the system gives random bytes");
+            let password: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            draft.put_setting(PASSWORD_SETTING, &password);
+        }
+        Ok(())
+    })
+}

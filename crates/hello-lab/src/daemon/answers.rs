@@ -1,0 +1,286 @@
+//! What the daemon answers to the command line.
+
+use crate::{
+    board::{Condition, part},
+    control::{Fault, Handler, Replies, Request},
+    controllers::{Context, internet},
+    environment,
+    events::Event,
+    logs::{Logs, reader::Filter},
+    meaning::{interfaces, network::InternetHost},
+    preflight, status,
+    store::StoreError,
+    timeouts,
+    world::Contents,
+};
+use nix::sys::signal::Signal;
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc};
+use tokio::sync::{broadcast::error::RecvError, watch};
+
+/// Answers from the daemon's context.
+pub(super) struct Answers {
+    context: Arc<Context>,
+    stop: watch::Sender<bool>,
+}
+
+#[async_trait::async_trait]
+impl Handler for Answers {
+    async fn handle(&self, request: Request, replies: &Replies) -> Result<String, String> {
+        match request {
+            Request::Status => {
+                for line in self.picture() {
+                    replies.line(line).await;
+                }
+                Ok(String::new())
+            }
+            Request::Environment => self.environment(replies).await,
+            Request::Events { follow, last } => self.events(follow, last, replies).await,
+            Request::Logs { group, follow } => self.logs(&group, follow, replies).await,
+            Request::Fault { fault, part } => self.fault(fault, &part).await,
+            Request::Promote { database } => {
+                let promoted = self.context.databases.promote(&database).await;
+                promoted.map(|()| format!("{database} is a primary now")).map_err(|error| error.to_string())
+            }
+            Request::Push { layout, repository } => self.push(&layout, &repository).await,
+            Request::Locate { part } => self.locate(&part),
+            Request::Settle => self.settle(replies).await,
+            Request::Stop => {
+                self.stop.send_replace(true);
+                Ok("the daemon ends; the parts go on".to_owned())
+            }
+        }
+    }
+}
+
+impl Answers {
+    pub(super) fn new(context: Arc<Context>, stop: watch::Sender<bool>) -> Answers {
+        Answers { context, stop }
+    }
+
+    fn picture(&self) -> Vec<String> {
+        let contents = self.context.world.snapshot();
+        let board = self.context.board.all();
+        let tasks: BTreeMap<String, String> =
+            contents.tasks.keys().filter_map(|id| Some((id.clone(), self.task(id)?))).collect();
+        status::picture(&status::Facts {
+            lab: self.context.lab.name(),
+            contents: &contents,
+            board: &board,
+            tasks: &tasks,
+            port: self.context.published.port(internet::PUBLISHED),
+        })
+    }
+
+    fn task(&self, id: &str) -> Option<String> {
+        use crate::task::model::{Health, Status};
+        let words = match self.context.tasks.status(id)? {
+            Status::Provisioning => "provisioning".to_owned(),
+            Status::Running { health: Health::Healthy } => "running, healthy".to_owned(),
+            Status::Running { health: Health::Unhealthy } => "running, unhealthy".to_owned(),
+            Status::Running { health: Health::Unknown } => "running".to_owned(),
+            Status::Stopping(stopped) => format!("stopping: {}", stopped.reason),
+            Status::Stopped(stopped) => format!("stopped: {}", stopped.reason),
+        };
+        Some(words)
+    }
+
+    async fn environment(&self, replies: &Replies) -> Result<String, String> {
+        let contents = self.context.world.snapshot();
+        let version = preflight::newest_postgresql(Path::new(preflight::POSTGRESQL))
+            .ok_or("no PostgreSQL server is installed")?;
+        let facts = environment::Facts {
+            registry_password: contents.settings.get(internet::PASSWORD_SETTING).cloned().unwrap_or_default(),
+            image: contents.settings.get("image").cloned(),
+            ca: self.context.authority.pem().to_owned(),
+            postgres_version: version,
+            administrator: InternetHost::Administrator.address(),
+        };
+        let variables = environment::variables(&self.context.lab, &facts);
+        for line in environment::shell(&variables) {
+            replies.line(line).await;
+        }
+        Ok(serde_json::to_string(&variables).expect("texts are JSON"))
+    }
+
+    async fn events(&self, follow: bool, last: usize, replies: &Replies) -> Result<String, String> {
+        let mut follower = self.context.events.follow();
+        for event in self.context.events.last(last) {
+            replies.line(line(&event)).await;
+        }
+        while follow {
+            match follower.recv().await {
+                Ok(event) => {
+                    if !replies.line(line(&event)).await {
+                        break;
+                    }
+                }
+                Err(RecvError::Lagged(missed)) => {
+                    replies.line(format!("({missed} events went by too fast)")).await;
+                }
+                Err(RecvError::Closed) => break,
+            }
+        }
+        Ok(String::new())
+    }
+
+    async fn logs(&self, group: &str, follow: bool, replies: &Replies) -> Result<String, String> {
+        let contents = self.context.world.snapshot();
+        let mut groups = contents.of_type("aws_cloudwatch_log_group");
+        let Some(resource) = groups.find(|resource| resource.text("name") == group) else {
+            let names: Vec<&str> =
+                contents.of_type("aws_cloudwatch_log_group").map(|resource| resource.text("name")).collect();
+            return Err(format!("there is no log group {group:?}; there are: {}", names.join(", ")));
+        };
+        let mut reader = Logs::new(&self.context.lab, &resource.region).read(group, Filter::default());
+        let unreadable = |error: std::io::Error| format!("the log cannot be read: {error}");
+        let mut found = reader.next().map_err(unreadable)?;
+        loop {
+            for record in found {
+                let text =
+                    format!("{} {} {}", clock(record.event.timestamp), record.stream, record.event.message);
+                if !replies.line(text).await {
+                    return Ok(String::new());
+                }
+            }
+            if !follow {
+                return Ok(String::new());
+            }
+            tokio::select! {
+                () = replies.closed() => return Ok(String::new()),
+                more = reader.follow() => found = more.map_err(unreadable)?,
+            }
+        }
+    }
+
+    async fn fault(&self, fault: Fault, part: &str) -> Result<String, String> {
+        let contents = self.context.world.snapshot();
+        let owner = status::owner_of(&contents, part)?;
+        let cut = matches!(fault, Fault::Cut);
+        if matches!(fault, Fault::Cut | Fault::Restore) {
+            let changed = self.context.world.change(|draft| {
+                draft.set_cut(&owner, cut);
+                Ok::<_, StoreError>(())
+            });
+            changed.map_err(|error| error.to_string())?;
+            let generation = self.context.world.generation();
+            let settled =
+                self.context.board.wait(part::NETWORK, Some(generation), timeouts::PART_READY).await;
+            settled.map_err(|error| error.to_string())?;
+        }
+        match fault {
+            Fault::Cut => {}
+            Fault::Kill => self.signal(&owner, Signal::SIGKILL).await?,
+            Fault::Freeze => self.signal(&owner, Signal::SIGSTOP).await?,
+            Fault::Restore => self.signal(&owner, Signal::SIGCONT).await?,
+        }
+        let word = match fault {
+            Fault::Kill => "killed",
+            Fault::Freeze => "frozen",
+            Fault::Cut => "cut off",
+            Fault::Restore => "restored",
+        };
+        self.context.events.tell("fault", &format!("{owner} is {word}"));
+        Ok(format!("{owner} is {word}"))
+    }
+
+    /// Sends a signal to the processes of a part: all that live in its namespace.
+    async fn signal(&self, owner: &str, signal: Signal) -> Result<(), String> {
+        let namespace = self.context.lab.namespace(&interfaces::namespace_part(owner));
+        let sent = tokio::task::spawn_blocking(move || crate::process::signal_namespace(&namespace, signal));
+        let count = sent.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        if count == 0 && signal != Signal::SIGCONT {
+            return Err(format!("no process runs in {owner}"));
+        }
+        Ok(())
+    }
+
+    async fn push(&self, layout: &Path, repository: &str) -> Result<String, String> {
+        let wait = self.context.board.wait(part::REGISTRY, Some(0), timeouts::PART_READY).await;
+        wait.map_err(|error| error.to_string())?;
+        let registry = internet::registry(&self.context).map_err(|error| error.to_string())?;
+        let registry = registry.ok_or("the registry has no password yet")?;
+        let Some(name) = repository.strip_prefix(&format!("{}/", registry.name)) else {
+            return Err(format!("{repository} is not in {}: the lab has no other registry", registry.name));
+        };
+        let credentials = registry.users.first().cloned().ok_or("the registry has no user yet")?;
+        let from = self.context.lab.namespace(InternetHost::Client.name());
+        let digest =
+            registry.push(&from, layout, name, credentials).await.map_err(|error| format!("{error:#}"))?;
+        let image = format!("{repository}@{digest}");
+        let stored = self.context.world.change(|draft| {
+            draft.put_setting("image", &image);
+            Ok::<_, StoreError>(())
+        });
+        stored.map_err(|error| error.to_string())?;
+        self.context.events.tell(part::REGISTRY, &format!("{image} is there"));
+        Ok(image)
+    }
+
+    /// The namespace of a part; for a task, its identifier and container too, on lines of their own.
+    fn locate(&self, part: &str) -> Result<String, String> {
+        if let Some(host) = InternetHost::ALL.into_iter().find(|host| host.name() == part) {
+            return Ok(self.context.lab.namespace(host.name()).name().to_owned());
+        }
+        let contents = self.context.world.snapshot();
+        let owner = status::owner_of(&contents, part)?;
+        let mut answer = self.context.lab.namespace(&interfaces::namespace_part(&owner)).name().to_owned();
+        if let Some(task) =
+            owner.split('/').nth(1).filter(|kind| *kind == "task").and(owner.rsplit('/').next())
+        {
+            let container = container_of(&contents, task).unwrap_or_default();
+            // A text can always be written to a text.
+            let _ = write!(answer, "\n{task}\n{container}");
+        }
+        Ok(answer)
+    }
+
+    async fn settle(&self, replies: &Replies) -> Result<String, String> {
+        let mut changed = self.context.board.watch();
+        let mut last = String::new();
+        let settled = async {
+            loop {
+                changed.borrow_and_update();
+                let waiting: Vec<String> =
+                    self.context.board.all().into_iter().filter_map(unsettled).collect();
+                if waiting.is_empty() {
+                    return;
+                }
+                last = waiting.join("; ");
+                replies.line(last.clone()).await;
+                if changed.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        match tokio::time::timeout(timeouts::SETTLED, settled).await {
+            Ok(()) => Ok(String::new()),
+            Err(_) => Err(format!(
+                "not everything is as it should be after {} s: {last}",
+                timeouts::SETTLED.as_secs()
+            )),
+        }
+    }
+}
+
+fn unsettled((part, condition): (String, Condition)) -> Option<String> {
+    match condition {
+        Condition::Pending(sentence) | Condition::Failed(sentence) => Some(format!("{part}: {sentence}")),
+        Condition::Ready(_) | Condition::Gone => None,
+    }
+}
+
+fn container_of(contents: &Contents, task: &str) -> Option<String> {
+    let record = contents.tasks.get(task)?;
+    let definition = crate::meaning::tasks::definition(contents, &record.definition)?;
+    crate::meaning::tasks::first_container(definition)
+}
+
+fn line(event: &Event) -> String {
+    format!("{} {}: {}", clock(event.at), event.part, event.message)
+}
+
+/// The time of day in UTC with milliseconds.
+fn clock(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000 % 86_400;
+    format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, milliseconds % 1000)
+}

@@ -1,0 +1,116 @@
+//! What all work on a lab's instances shares.
+
+use super::{
+    error::{DatabaseError, Doing as _},
+    files::{Files, ServerUser},
+    installation::Installation,
+    parameters::catalogue::Catalogue,
+    tool::Tool,
+};
+use crate::{
+    lab::Lab,
+    process::{Processes, Running},
+    timeouts,
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::{
+    sync::{Notify, OwnedMutexGuard},
+    task::JoinHandle,
+};
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) lab: Lab,
+    pub(super) processes: Processes,
+    /// Told whenever a server that was started here has ended.
+    pub(super) ended: Arc<Notify>,
+    /// One piece of work at a time on each instance.
+    locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// What each major version knows, and the right to lay out installations.
+    catalogues: tokio::sync::Mutex<HashMap<u32, Arc<Catalogue>>>,
+    /// Who waits for the end of each server that was started here, so that none stays as a zombie.
+    watchers: Mutex<HashMap<String, JoinHandle<()>>>,
+}
+
+impl Shared {
+    pub(super) fn new(lab: &Lab) -> Shared {
+        Shared {
+            lab: lab.clone(),
+            processes: lab.processes(),
+            ended: Arc::default(),
+            locks: Mutex::default(),
+            catalogues: tokio::sync::Mutex::default(),
+            watchers: Mutex::default(),
+        }
+    }
+
+    pub(super) async fn lock(&self, identifier: &str) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(locks.entry(identifier.to_owned()).or_default())
+        };
+        lock.lock_owned().await
+    }
+
+    /// The server of an instance, if it runs.
+    pub(super) fn adopt(&self, files: &Files) -> Result<Option<Running>, DatabaseError> {
+        self.processes.adopt(&files.process()).doing(|| format!("look for {}", files.process()))
+    }
+
+    /// Waits for the end of a server in the background.
+    pub(super) fn watch(&self, identifier: &str, mut running: Running) {
+        let ended = Arc::clone(&self.ended);
+        let watcher = tokio::spawn(async move {
+            running.ended().await;
+            ended.notify_waiters();
+        });
+        self.watchers().insert(identifier.to_owned(), watcher);
+    }
+
+    /// Waits until a server that has ended is forgotten too.
+    pub(super) async fn reaped(&self, identifier: &str) {
+        let watcher = self.watchers().remove(identifier);
+        if let Some(watcher) = watcher {
+            // It only waits for a process that has ended.
+            let _ = tokio::time::timeout(timeouts::KILLED, watcher).await;
+        }
+    }
+
+    fn watchers(&self) -> std::sync::MutexGuard<'_, HashMap<String, JoinHandle<()>>> {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lays out the lab's view of an installation, where it is not there or outdated.
+    pub(super) async fn lay_out(&self, installation: &Installation) -> Result<(), DatabaseError> {
+        let _right = self.catalogues.lock().await;
+        installation.lay_out()
+    }
+
+    /// The parameters that PostgreSQL of this version knows.
+    pub(super) async fn catalogue(
+        &self,
+        files: &Files,
+        installation: &Installation,
+    ) -> Result<Arc<Catalogue>, DatabaseError> {
+        let mut catalogues = self.catalogues.lock().await;
+        if let Some(known) = catalogues.get(&installation.major) {
+            return Ok(Arc::clone(known));
+        }
+        installation.lay_out()?;
+        let tool = Tool {
+            processes: &self.processes,
+            files,
+            program: installation.server(),
+            arguments: vec!["--describe-config".into()],
+            user: Some(ServerUser::find()?),
+            namespace: None,
+            limit: timeouts::DATABASE_TOOL,
+        };
+        let catalogue = Arc::new(Catalogue::read(&tool.run().await?));
+        catalogues.insert(installation.major, Arc::clone(&catalogue));
+        Ok(catalogue)
+    }
+}

@@ -1,0 +1,178 @@
+//! Snapshots: whole copies of an instance's data.
+
+use super::{
+    configuration::SUPERUSER,
+    error::{DatabaseError, Doing as _},
+    files::{Files, ServerUser, checked_name, make_directory, remove_directory, remove_file},
+    installation::Installation,
+    tool::Tool,
+};
+use crate::{
+    lab::Lab,
+    process::{Processes, write_whole},
+    timeouts,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+/// A snapshot that is complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Its name.
+    pub name: String,
+    /// The instance it was taken of.
+    pub instance: String,
+    /// Major version of PostgreSQL.
+    pub major_version: u32,
+    /// When it was complete.
+    pub created: SystemTime,
+}
+
+/// The directory of a snapshot.
+fn directory(lab: &Lab, name: &str) -> Result<PathBuf, DatabaseError> {
+    Ok(lab.data("snapshots").join(checked_name(name)?))
+}
+
+/// The complete snapshot of this name.
+pub(super) fn find(lab: &Lab, name: &str) -> Result<Option<Snapshot>, DatabaseError> {
+    let path = directory(lab, name)?.join("snapshot.json");
+    match fs::read(&path) {
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map(Some).map_err(io::Error::from).at("understand", &path)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).at("read", &path),
+    }
+}
+
+/// All complete snapshots, by name.
+pub(super) fn list(lab: &Lab) -> Result<Vec<Snapshot>, DatabaseError> {
+    let path = lab.data("snapshots");
+    let entries = match fs::read_dir(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.at("read", &path)?,
+    };
+    let mut names: Vec<_> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    // Unfinished ones have a name that is none.
+    let names = names.iter().filter(|name| checked_name(name).is_ok());
+    names.filter_map(|name| find(lab, name).transpose()).collect()
+}
+
+/// Removes a snapshot.
+pub(super) fn delete(lab: &Lab, name: &str) -> Result<(), DatabaseError> {
+    if find(lab, name)?.is_none() {
+        return Err(DatabaseError::NoSnapshot(name.to_owned()));
+    }
+    remove_directory(&directory(lab, name)?)
+}
+
+/// Copies the data of an instance: by a base backup where it runs, else file by file.
+pub(super) struct Copy<'a> {
+    pub(super) lab: &'a Lab,
+    pub(super) processes: &'a Processes,
+    pub(super) files: &'a Files,
+    pub(super) user: ServerUser,
+}
+
+impl Copy<'_> {
+    /// Takes a snapshot. `running_on` is the port where the server answers, `None` where no server runs.
+    pub(super) async fn take(&self, name: &str, running_on: Option<u16>) -> Result<Snapshot, DatabaseError> {
+        let complete = directory(self.lab, name)?;
+        make_directory(&self.lab.data("snapshots"), 0o755, None)?;
+        // A dot is in no name, so this is nobody's snapshot.
+        let aside = complete.with_extension("unfinished");
+        remove_directory(&aside)?;
+        make_directory(&aside, 0o755, Some(self.user))?;
+        let data = aside.join("data");
+        let major_version = major_of(self.files)?;
+        match running_on {
+            Some(port) => self.back_up(port, major_version, &data).await?,
+            None => self.copy(&self.files.data(), &data).await?,
+        }
+        let snapshot = Snapshot {
+            name: name.to_owned(),
+            instance: self.files.identifier.clone(),
+            major_version,
+            created: SystemTime::now(),
+        };
+        let text = serde_json::to_vec_pretty(&snapshot).map_err(io::Error::from);
+        text.and_then(|text| write_whole(&aside.join("snapshot.json"), &text)).at("write", &aside)?;
+        fs::rename(&aside, &complete).at("make", &complete)?;
+        File::open(self.lab.data("snapshots")).and_then(|file| file.sync_all()).at("write out", &complete)?;
+        Ok(snapshot)
+    }
+
+    async fn back_up(&self, port: u16, major: u32, to: &Path) -> Result<(), DatabaseError> {
+        let installation = Installation::find(self.lab, &self.files.identifier, major)?;
+        let conninfo = format!(
+            "host='{}' port={port} user={SUPERUSER} application_name=snapshot",
+            self.files.socket().display().to_string().replace('\\', "\\\\").replace('\'', "\\'")
+        );
+        let mut arguments = vec!["-d".into(), conninfo.into(), "-D".into(), to.into()];
+        arguments.extend(["-X", "stream", "-c", "fast", "--no-password"].map(Into::into));
+        let tool = Tool {
+            processes: self.processes,
+            files: self.files,
+            program: installation.program("pg_basebackup"),
+            arguments,
+            user: Some(self.user),
+            namespace: None,
+            limit: timeouts::DATABASE_COPY,
+        };
+        tool.run().await.map(|_| ())
+    }
+
+    async fn copy(&self, from: &Path, to: &Path) -> Result<(), DatabaseError> {
+        let tool = Tool {
+            processes: self.processes,
+            files: self.files,
+            program: "cp".into(),
+            // At no cost where the file system shares blocks.
+            arguments: vec!["--archive".into(), "--reflink=auto".into(), from.into(), to.into()],
+            user: None,
+            namespace: None,
+            limit: timeouts::DATABASE_COPY,
+        };
+        tool.run().await.map(|_| ())
+    }
+
+    /// Puts the data of a snapshot where an instance's data is being made.
+    pub(super) async fn restore(&self, name: &str, major: u32) -> Result<(), DatabaseError> {
+        let Some(snapshot) = find(self.lab, name)? else {
+            return Err(DatabaseError::NoSnapshot(name.to_owned()));
+        };
+        if snapshot.major_version != major {
+            return Err(DatabaseError::DataVersion {
+                identifier: self.files.identifier.clone(),
+                found: snapshot.major_version.to_string(),
+                wanted: major,
+            });
+        }
+        let unfinished = self.files.unfinished();
+        self.copy(&directory(self.lab, name)?.join("data"), &unfinished).await?;
+        // A copy of a replica is an instance of its own, and the slots were for somebody else's replicas.
+        for file in ["standby.signal", "postmaster.pid"] {
+            remove_file(&unfinished.join(file))?;
+        }
+        let slots = unfinished.join("pg_replslot");
+        for entry in fs::read_dir(&slots).at("read", &slots)? {
+            remove_directory(&entry.at("read", &slots)?.path())?;
+        }
+        Ok(())
+    }
+}
+
+/// Major version of an instance's data.
+pub(super) fn major_of(files: &Files) -> Result<u32, DatabaseError> {
+    let path = files.data().join("PG_VERSION");
+    let text = fs::read_to_string(&path).at("read", &path)?;
+    let number = text.trim().parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
+    number.at("understand", &path)
+}

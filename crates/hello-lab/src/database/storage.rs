@@ -1,0 +1,206 @@
+//! Storage that has an end: a file system of its own for each instance.
+//!
+//! It is an ext4 image, mounted through a loop device and as sparse as its content. So a full disk is a real one:
+//! PostgreSQL gets ENOSPC from the kernel, and the machine's own disk is not touched. Where there is no loop device, in
+//! some containers, the data lies in a plain directory, which has no bound; the reason is kept and shown.
+
+use super::{
+    error::{DatabaseError, Doing as _},
+    files::{Files, ServerUser, Storage, make_directory, remove_file},
+    tool::Tool,
+};
+use crate::{process::Processes, timeouts};
+use nix::{
+    fcntl::{FallocateFlags, fallocate},
+    mount::{MntFlags, umount2},
+    sys::statvfs::statvfs,
+    unistd::syncfs,
+};
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
+};
+
+/// What RDS allocates at least for PostgreSQL on gp3, where the model says nothing.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html>
+const DEFAULT_BYTES: u64 = 20 << 30;
+
+/// Less room than one WAL segment: the server cannot go on writing.
+const FULL_BELOW_BYTES: u64 = 16 << 20;
+
+/// The volume of an instance.
+pub(super) struct Volume<'a> {
+    pub(super) processes: &'a Processes,
+    pub(super) files: &'a Files,
+    pub(super) user: ServerUser,
+}
+
+impl Volume<'_> {
+    async fn tool(&self, program: &str, arguments: Vec<OsString>) -> Result<String, DatabaseError> {
+        let tool = Tool {
+            processes: self.processes,
+            files: self.files,
+            program: program.into(),
+            arguments,
+            user: None,
+            namespace: None,
+            limit: timeouts::DATABASE_TOOL,
+        };
+        tool.run().await
+    }
+
+    /// Makes the storage of a new instance.
+    pub(super) async fn make(&self, bytes: u64) -> Result<Storage, DatabaseError> {
+        let bytes = if bytes == 0 { DEFAULT_BYTES } else { bytes };
+        match self.make_image(bytes).await {
+            Ok(()) => Ok(Storage::Bounded(bytes)),
+            Err(DatabaseError::Program { program, output, .. }) => {
+                let image = self.files.image();
+                remove_file(&image)?;
+                make_directory(&self.files.volume(), 0o700, Some(self.user))?;
+                Ok(Storage::Unbounded(format!("{program}: {output}")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn make_image(&self, bytes: u64) -> Result<(), DatabaseError> {
+        let image = self.files.image();
+        if !image.exists() {
+            let aside = image.with_extension("new");
+            let file = File::create(&aside).at("make", &aside)?;
+            file.set_len(bytes).at("set the size of", &aside)?;
+            // No room kept for root, tables and journal written when they are needed, and a journal that stays small.
+            let options = ["-q", "-F", "-m", "0", "-J", "size=8", "-E"];
+            let lazy = "lazy_itable_init=1,lazy_journal_init=1,nodiscard";
+            let mut arguments: Vec<_> = options.into_iter().chain([lazy]).map(OsString::from).collect();
+            arguments.push(aside.clone().into());
+            self.tool("mkfs.ext4", arguments).await?;
+            fs::rename(&aside, &image).at("make", &image)?;
+        }
+        self.mount().await
+    }
+
+    /// Is there something to put data in?
+    pub(super) fn is_ready(&self, storage: &Storage) -> bool {
+        match storage {
+            Storage::Bounded(_) => self.is_mounted(),
+            Storage::Unbounded(_) => self.files.volume().is_dir(),
+        }
+    }
+
+    fn is_mounted(&self) -> bool {
+        let device = |path| fs::metadata(path).map(|found| found.dev());
+        match (device(self.files.volume()), device(self.files.root.clone())) {
+            (Ok(volume), Ok(root)) => volume != root,
+            _ => false,
+        }
+    }
+
+    /// Mounts the file system of an instance that has one.
+    pub(super) async fn mount(&self) -> Result<(), DatabaseError> {
+        let volume = self.files.volume();
+        make_directory(&volume, 0o700, None)?;
+        if !self.is_mounted() {
+            // The loop device goes with the mount.
+            let arguments = ["-t", "ext4", "-o", "loop,noatime,nosuid,nodev"];
+            let mut arguments: Vec<_> = arguments.into_iter().map(OsString::from).collect();
+            arguments.extend([self.files.image().into(), volume.clone().into()]);
+            self.tool("mount", arguments).await?;
+        }
+        self.user.own(&volume)
+    }
+
+    /// Gives it more room while it is in use. The kernel wants `CAP_SYS_RESOURCE` for that, which some containers lack.
+    pub(super) async fn grow(&self, bytes: u64) -> Result<(), DatabaseError> {
+        self.enlarge_image(bytes)?;
+        let device = self.device()?;
+        self.tool("losetup", vec!["-c".into(), device.clone().into()]).await?;
+        self.tool("resize2fs", vec![device.into()]).await.map(|_| ())
+    }
+
+    /// Gives it more room while nobody uses it.
+    pub(super) async fn grow_unused(&self, bytes: u64) -> Result<(), DatabaseError> {
+        self.unmount()?;
+        self.enlarge_image(bytes)?;
+        let image = self.files.image();
+        // resize2fs insists on a check. One that has found nothing wrong and one that has put it right end differently.
+        match self.tool("e2fsck", vec!["-f".into(), "-p".into(), image.clone().into()]).await {
+            Ok(_) | Err(DatabaseError::Program { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.tool("resize2fs", vec![image.into()]).await?;
+        self.mount().await
+    }
+
+    fn enlarge_image(&self, bytes: u64) -> Result<(), DatabaseError> {
+        let image = self.files.image();
+        let file = File::options().write(true).open(&image).at("open", &image)?;
+        file.set_len(bytes).at("set the size of", &image)
+    }
+
+    fn device(&self) -> Result<String, DatabaseError> {
+        let volume = self.files.volume();
+        let mounts = fs::read_to_string("/proc/self/mounts").at("read", "/proc/self/mounts".as_ref())?;
+        let device = mounts.lines().find_map(|line| {
+            let (device, rest) = line.split_once(' ')?;
+            (rest.split(' ').next()? == volume.to_str()?).then(|| device.to_owned())
+        });
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "it is not mounted");
+        device.ok_or_else(missing).at("find the device of", &volume)
+    }
+
+    /// Takes it down. The data is not removed.
+    pub(super) fn unmount(&self) -> Result<(), DatabaseError> {
+        let volume = self.files.volume();
+        // More than one mount can lie over another after a crash.
+        while self.is_mounted() {
+            umount2(&volume, MntFlags::empty())
+                .or_else(|_| umount2(&volume, MntFlags::MNT_DETACH))
+                .at("unmount", &volume)?;
+        }
+        Ok(())
+    }
+
+    /// Is there no room for the next WAL segment?
+    pub(super) fn is_full(&self) -> bool {
+        statvfs(&self.files.volume())
+            .is_ok_and(|found| found.blocks_available() * found.fragment_size() < FULL_BELOW_BYTES)
+    }
+
+    /// Writes out everything that was written, and waits for the disk.
+    pub(super) async fn sync(&self) -> Result<(), DatabaseError> {
+        let data = self.files.data();
+        let synced = tokio::task::spawn_blocking(move || {
+            let directory = File::open(&data)?;
+            syncfs(&directory).map_err(io::Error::from)
+        });
+        synced.await.unwrap_or_else(|error| Err(io::Error::other(error))).at("write out", &self.files.data())
+    }
+
+    /// Takes all room that is left, as another tenant of a disk would: a fault.
+    pub(super) fn fill(&self) -> Result<(), DatabaseError> {
+        let ballast = self.files.ballast();
+        let file = File::options().create(true).append(true).open(&ballast).at("make", &ballast)?;
+        // Halving finds the last free block without asking how much of the room is for what.
+        let mut step: i64 = 1 << 40;
+        while step >= 4096 {
+            let end =
+                i64::try_from(file.metadata().at("look at", &ballast)?.len()).unwrap_or(i64::MAX - step);
+            match fallocate(&file, FallocateFlags::empty(), end, step) {
+                Ok(()) => {}
+                Err(nix::errno::Errno::ENOSPC | nix::errno::Errno::EFBIG) => step /= 2,
+                Err(error) => return Err(error).at("fill the storage with", &ballast),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives that room back.
+    pub(super) fn empty(&self) -> Result<(), DatabaseError> {
+        remove_file(&self.files.ballast())
+    }
+}

@@ -1,0 +1,619 @@
+//! Looking at an instance, and doing one step.
+
+use super::{
+    Shared,
+    configuration::{self, SUPERUSER, Source},
+    error::{DatabaseError, Doing as _},
+    files::{self, Endpoint, Files, ServerUser, State, Storage},
+    installation::Installation,
+    model::{Instance, Origin, Status},
+    parameters::{LOG_RETENTION, Parameters, catalogue::Catalogue},
+    password::{self, Fingerprint},
+    plan::{Facts, Server, Step, VolumeFacts},
+    replication,
+    roles::{self, Master},
+    server::{self, Ending},
+    session::{self, Session},
+    snapshot,
+    storage::Volume,
+    tool::{self, Tool},
+};
+use crate::{network::netns::Namespace, timeouts};
+use hello_pg::{NodeStatus, Role, control};
+use nix::sys::signal::Signal;
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::{SocketAddr, TcpStream},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+/// RDS's default of `rds.log_retention_period`, in minutes.
+const LOG_RETENTION_MINUTES: u64 = 4320;
+
+/// What is at hand while one instance is worked on.
+pub(super) struct Work<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) instance: &'a Instance,
+    pub(super) files: Files,
+    pub(super) state: State,
+    pub(super) parameters: Parameters,
+    catalogue: Arc<Catalogue>,
+    installation: Installation,
+    user: ServerUser,
+}
+
+/// How a step ended.
+pub(super) enum Progress {
+    /// It is done.
+    Made,
+    /// It has to be tried again later; until then this is what the instance is.
+    Waits(Status),
+}
+
+/// A file of a server's configuration.
+struct Rendered {
+    path: PathBuf,
+    content: Vec<u8>,
+    mode: u32,
+}
+
+impl<'a> Work<'a> {
+    /// Checks what is wanted before anything is made.
+    pub(super) async fn begin(shared: &'a Shared, instance: &'a Instance) -> Result<Work<'a>, DatabaseError> {
+        let files = Files::of(&shared.lab, &instance.identifier)?;
+        let installation = Installation::find(&shared.lab, &instance.identifier, instance.major_version)?;
+        let user = ServerUser::find()?;
+        files.make_directories(user)?;
+        let state = files.read_state()?.unwrap_or_default();
+        let catalogue = shared.catalogue(&files, &installation).await?;
+        let parameters = Parameters::of(instance, &catalogue, &installation.libraries())
+            .map_err(|source| DatabaseError::Parameter { identifier: instance.identifier.clone(), source })?;
+        Ok(Work { shared, instance, files, state, parameters, catalogue, installation, user })
+    }
+
+    pub(super) fn save(&self) -> Result<(), DatabaseError> {
+        self.files.write_state(&self.state)
+    }
+
+    fn volume(&self) -> Volume<'_> {
+        Volume { processes: &self.shared.processes, files: &self.files, user: self.user }
+    }
+
+    fn namespace(&self) -> Namespace {
+        Namespace::named(&self.instance.namespace)
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            namespace: self.instance.namespace.clone(),
+            address: self.instance.address,
+            port: self.instance.port,
+        }
+    }
+
+    /// The source to follow.
+    fn source(&self) -> Option<Source<'_>> {
+        if self.state.promoted { None } else { Source::of(self.instance) }
+    }
+
+    /// A session with the source, when that answers.
+    async fn source_session(&self, identifier: &str) -> Result<Option<Session>, DatabaseError> {
+        let files = Files::of(&self.shared.lab, identifier)?;
+        let Some(state) = files.read_state()? else { return Ok(None) };
+        Ok(Session::with_source(&files, &state).await)
+    }
+
+    async fn session(&self) -> Result<Session, DatabaseError> {
+        let port = self.state.endpoint.as_ref().map_or(self.instance.port, |endpoint| endpoint.port);
+        let connected = Session::connect(&self.files, port).await;
+        connected.map_err(|refusal| DatabaseError::State {
+            identifier: self.files.identifier.clone(),
+            what: "connected to",
+            reason: refusal.reason,
+        })
+    }
+
+    /// Looks at everything.
+    pub(super) async fn observe(&self) -> Result<Facts, DatabaseError> {
+        let volume = match &self.state.storage {
+            None => VolumeFacts::Missing,
+            Some(storage) if !self.volume().is_ready(storage) => VolumeFacts::Unmounted,
+            Some(Storage::Bounded(bytes)) if *bytes < self.instance.storage => VolumeFacts::Small,
+            Some(_) => VolumeFacts::Ready,
+        };
+        let namespace = self.namespace();
+        let is_mounted = matches!(volume, VolumeFacts::Ready | VolumeFacts::Small);
+        let (server, status) = self.observe_server(&namespace).await?;
+        let link = match (&status, self.source()) {
+            (Some(status), Some(source)) if status.role == Role::Standby => {
+                match self.source_session(source.identifier).await? {
+                    Some(session) => self.link(&session, status).await,
+                    None => None,
+                }
+            }
+            _ => None,
+        };
+        Ok(Facts {
+            should_run: self.instance.running && !self.state.stopped,
+            rebooting: self.state.rebooting,
+            should_follow: self.source().is_some(),
+            is_full: is_mounted && self.volume().is_full(),
+            has_data: is_mounted && self.has_data()?,
+            missing_namespace: (!namespace.exists()).then(|| namespace.name().to_owned()),
+            moved: self.state.endpoint.as_ref() != Some(&self.endpoint()),
+            is_configured: self.is_configured()?,
+            is_prepared: self.is_prepared(),
+            is_synced: self.state.synced,
+            volume,
+            server,
+            link,
+        })
+    }
+
+    /// `None` when one of the two went away while it was asked: there is nothing to do then but to ask again.
+    async fn link(&self, source: &Session, status: &NodeStatus) -> Option<replication::Link> {
+        let own = self.session().await.ok()?;
+        replication::link(source, &own, status, &self.files.identifier).await.ok()
+    }
+
+    /// Is there data that can be relied on? What was not written out before a crash of the machine may be damaged.
+    fn has_data(&self) -> Result<bool, DatabaseError> {
+        let is_there = self.files.data().join("PG_VERSION").is_file();
+        Ok(is_there && (self.state.synced || self.state.made_in_boot == files::boot()?))
+    }
+
+    async fn observe_server(
+        &self,
+        namespace: &Namespace,
+    ) -> Result<(Server, Option<NodeStatus>), DatabaseError> {
+        let running = self.shared.adopt(&self.files)?;
+        let Some(running) = running else {
+            let is_clear = server::members(&self.files.data()).is_empty();
+            return Ok((if is_clear { Server::Down } else { Server::Remains }, None));
+        };
+        let inside = server::is_inside(running.pid(), namespace);
+        let port = self.state.endpoint.as_ref().map_or(self.instance.port, |endpoint| endpoint.port);
+        let answer = session::answer(&self.files, port, Instant::now() + timeouts::DATABASE_PROBE).await;
+        let accepts = match answer {
+            Ok(_) => accepts(namespace.clone(), SocketAddr::from((self.instance.address, port))).await,
+            Err(_) => Ok(()),
+        };
+        let status = answer.as_ref().ok().cloned();
+        let answer = answer.map(|status| status.role).map_err(|refusal| refusal.reason);
+        Ok((Server::Up { inside, answer, accepts }, status))
+    }
+
+    fn is_configured(&self) -> Result<bool, DatabaseError> {
+        if self.state.reload_pending {
+            return Ok(false);
+        }
+        let rendered = self.render(&self.running_parameters(), self.state.synced)?;
+        Ok(rendered.iter().all(|file| fs::read(&file.path).is_ok_and(|content| content == file.content)))
+    }
+
+    fn running_parameters(&self) -> BTreeMap<String, String> {
+        self.parameters.without_restart(&self.state.parameters, &self.catalogue)
+    }
+
+    fn is_prepared(&self) -> bool {
+        match &self.instance.origin {
+            Origin::New { password, .. } => {
+                self.state.prepared
+                    && self.state.password.as_ref().is_some_and(|fingerprint| fingerprint.is_of(password))
+            }
+            // The roles came with the data.
+            Origin::Replica { .. } | Origin::Snapshot { .. } => true,
+        }
+    }
+
+    /// All files of the configuration with these parameters.
+    fn render(
+        &self,
+        parameters: &BTreeMap<String, String>,
+        is_durable: bool,
+    ) -> Result<Vec<Rendered>, DatabaseError> {
+        let tls = &self.instance.tls;
+        let read = |path: &PathBuf| fs::read(path).at("read", path);
+        let file = |name: &str, mode, content| Rendered { path: self.files.run.join(name), content, mode };
+        let source = self.source();
+        let config =
+            configuration::postgresql_conf(self.instance, &self.files, parameters, source, is_durable);
+        let mut rendered = vec![
+            file("pg_hba.conf", 0o644, configuration::pg_hba_conf(self.instance, parameters).into_bytes()),
+            file("pg_ident.conf", 0o644, configuration::pg_ident_conf(self.user.name).into_bytes()),
+            file("server.crt", 0o644, read(&tls.certificate)?),
+            file("server.key", 0o600, read(&tls.key)?),
+            file("ca.crt", 0o644, read(&tls.ca)?),
+            file("postgresql.conf", 0o644, config.into_bytes()),
+        ];
+        if source.is_some() {
+            let password = password::of_replication(&self.shared.lab)?;
+            let line = format!("*:*:*:{}:{}\n", configuration::REPLICATION_USER, password.reveal());
+            rendered.push(file("replication.pass", 0o600, line.into_bytes()));
+        }
+        Ok(rendered)
+    }
+
+    /// Writes the configuration, unless PostgreSQL refuses it.
+    async fn configure(
+        &self,
+        parameters: &BTreeMap<String, String>,
+        is_durable: bool,
+    ) -> Result<(), DatabaseError> {
+        let rendered = self.render(parameters, is_durable)?;
+        for file in &rendered {
+            if file.path == self.files.config() && fs::read(&file.path).ok().as_ref() != Some(&file.content) {
+                self.check(&file.content).await?;
+            }
+        }
+        for file in &rendered {
+            files::write_file(&file.path, &file.content, file.mode, Some(self.user))?;
+        }
+        Ok(())
+    }
+
+    /// Has PostgreSQL read a configuration and do nothing else.
+    async fn check(&self, config: &[u8]) -> Result<(), DatabaseError> {
+        let candidate = self.files.run.join("postgresql.conf.candidate");
+        files::write_file(&candidate, config, 0o644, Some(self.user))?;
+        let mut arguments = ["-C", "max_connections", "-D"].map(Into::into).to_vec();
+        arguments.extend([self.files.run.clone().into(), "-c".into()]);
+        arguments.push(format!("config_file={}", candidate.display()).into());
+        let checked = self.tool(self.installation.server(), arguments).run().await;
+        files::remove_file(&candidate)?;
+        match checked {
+            Err(DatabaseError::Program { identifier, output, .. }) => {
+                Err(DatabaseError::Configuration { identifier, reason: output })
+            }
+            checked => checked.map(|_| ()),
+        }
+    }
+
+    fn tool(&self, program: PathBuf, arguments: Vec<std::ffi::OsString>) -> Tool<'_> {
+        Tool {
+            processes: &self.shared.processes,
+            files: &self.files,
+            program,
+            arguments,
+            user: Some(self.user),
+            namespace: None,
+            limit: timeouts::DATABASE_TOOL,
+        }
+    }
+
+    /// Does one step.
+    pub(super) async fn execute(&mut self, step: Step) -> Result<Progress, DatabaseError> {
+        tracing::debug!(instance = self.files.identifier, ?step, "database step");
+        match step {
+            Step::Stop => server::stop(&self.shared.processes, &self.files, Ending::Clean).await?,
+            Step::Clear => server::kill_members(&self.files.data()).await?,
+            Step::MakeVolume => {
+                self.state.storage = Some(self.volume().make(self.instance.storage).await?);
+                self.save()?;
+            }
+            Step::Mount => self.volume().mount().await?,
+            Step::Grow => self.grow().await?,
+            Step::MakeData => return self.make_data().await,
+            Step::Discard => self.discard().await?,
+            Step::Start => return self.start().await,
+            Step::MakeSlot => self.make_slot().await?,
+            Step::Promote => self.promote().await?,
+            Step::NotePromotion => {
+                self.state.promoted = true;
+                self.save()?;
+            }
+            Step::Reconfigure => self.reconfigure(self.state.synced).await?,
+            Step::Prepare => self.prepare().await?,
+            Step::Sync => self.sync().await?,
+        }
+        Ok(Progress::Made)
+    }
+
+    /// As RDS does, without an interruption; where the kernel does not allow that, with a restart.
+    async fn grow(&mut self) -> Result<(), DatabaseError> {
+        let bytes = self.instance.storage;
+        match self.volume().grow(bytes).await {
+            Err(DatabaseError::Program { output, .. }) => {
+                tracing::warn!(
+                    instance = self.files.identifier,
+                    output,
+                    "storage cannot grow in use; the server is restarted"
+                );
+                server::stop(&self.shared.processes, &self.files, Ending::Clean).await?;
+                self.volume().grow_unused(bytes).await?;
+            }
+            grown => grown?,
+        }
+        self.state.storage = Some(Storage::Bounded(bytes));
+        self.save()
+    }
+
+    /// Makes PGDATA under another name and renames it once it is whole.
+    async fn make_data(&mut self) -> Result<Progress, DatabaseError> {
+        let unfinished = self.files.unfinished();
+        tool::end_all(&self.shared.processes, &self.files).await?;
+        server::kill_members(&unfinished).await?;
+        files::remove_directory(&unfinished)?;
+        files::remove_directory(&self.files.data())?;
+        self.state.synced = false;
+        self.state.prepared = false;
+        self.state.made_in_boot = files::boot()?;
+        self.save()?;
+        match (&self.instance.origin, self.source()) {
+            (Origin::New { .. }, _) => self.initialise().await?,
+            (Origin::Snapshot { name }, _) => self.copy().restore(name, self.installation.major).await?,
+            (Origin::Replica { .. }, Some(source)) => {
+                let identifier = source.identifier.to_owned();
+                let session = self.source_session(&identifier).await?;
+                let is_ready = match &session {
+                    Some(session) => replication::is_source_prepared(session).await?,
+                    None => false,
+                };
+                let Some(session) = session.filter(|_| is_ready) else {
+                    return Ok(Progress::Waits(Status::Creating));
+                };
+                self.state.slots.insert(identifier);
+                self.save()?;
+                self.follow(&session).await?;
+            }
+            (Origin::Replica { .. }, None) => {
+                return Ok(Progress::Waits(Status::Failed(
+                    "it was promoted, and its data is gone; delete it and make it anew".to_owned(),
+                )));
+            }
+        }
+        fs::rename(&unfinished, self.files.data()).at("make", &self.files.data())?;
+        Ok(Progress::Made)
+    }
+
+    /// Nothing waits for the disk here either; see [`replication::base_backup`].
+    async fn initialise(&self) -> Result<(), DatabaseError> {
+        let mut arguments = vec!["-D".into(), self.files.unfinished().into(), "-U".into(), SUPERUSER.into()];
+        let options =
+            ["-A", "peer", "-E", "UTF8", "--locale=C.UTF-8", "-k", "--no-sync", "--no-instructions"];
+        arguments.extend(options.map(Into::into));
+        self.tool(self.installation.program("initdb"), arguments).run().await.map(|_| ())
+    }
+
+    async fn follow(&self, session: &Session) -> Result<(), DatabaseError> {
+        let Some(source) = self.source() else { return Ok(()) };
+        self.configure(&self.parameters.values, self.state.synced).await?;
+        // One that was left by an earlier attempt may have been invalidated.
+        replication::drop_slot(session, &self.files.identifier).await?;
+        replication::make_slot(session, &self.files.identifier).await?;
+        replication::base_backup(
+            &self.shared.processes,
+            &self.files,
+            &self.installation,
+            self.user,
+            self.namespace(),
+            source,
+        )
+        .await?;
+        // A copy of a replica has it already.
+        files::write_file(&self.files.unfinished().join("standby.signal"), b"", 0o600, Some(self.user))
+    }
+
+    fn copy(&self) -> snapshot::Copy<'_> {
+        snapshot::Copy {
+            lab: &self.shared.lab,
+            processes: &self.shared.processes,
+            files: &self.files,
+            user: self.user,
+        }
+    }
+
+    async fn discard(&mut self) -> Result<(), DatabaseError> {
+        tracing::warn!(
+            instance = self.files.identifier,
+            "the replica cannot catch up with its source; it is made anew"
+        );
+        server::stop(&self.shared.processes, &self.files, Ending::Immediate).await?;
+        server::forget_shared_memory(&self.shared.processes, &self.files).await?;
+        let unfinished = self.files.unfinished();
+        files::remove_directory(&unfinished)?;
+        fs::rename(self.files.data(), &unfinished).at("remove", &self.files.data())
+    }
+
+    async fn start(&mut self) -> Result<Progress, DatabaseError> {
+        let found = snapshot::major_of(&self.files)?;
+        if found != self.instance.major_version {
+            return Err(DatabaseError::DataVersion {
+                identifier: self.files.identifier.clone(),
+                found: found.to_string(),
+                wanted: self.instance.major_version,
+            });
+        }
+        self.shared.lay_out(&self.installation).await?;
+        self.configure(&self.parameters.values, self.state.synced).await?;
+        self.state.endpoint = Some(self.endpoint());
+        self.state.parameters = self.parameters.values.clone();
+        self.state.reload_pending = false;
+        self.save()?;
+        self.shared.reaped(&self.files.identifier).await;
+        let running = server::start(
+            &self.shared.processes,
+            &self.files,
+            &self.installation,
+            self.user,
+            self.namespace(),
+        )?;
+        let pid = running.pid();
+        self.shared.watch(&self.files.identifier, running);
+
+        let deadline = Instant::now() + timeouts::DATABASE_START;
+        loop {
+            let answer = session::answer(&self.files, self.instance.port, Instant::now()).await;
+            let Err(refusal) = answer else { break };
+            let is_alive = self.shared.adopt(&self.files)?.is_some_and(|running| running.pid() == pid);
+            if !is_alive || Instant::now() >= deadline {
+                return Ok(Progress::Waits(if self.volume().is_full() {
+                    Status::StorageFull
+                } else if is_alive {
+                    Status::Failed(format!("it did not answer after its start: {}", refusal.reason))
+                } else {
+                    Status::Failed(format!("it ended at its start: {}", server::last_words(&self.files)))
+                }));
+            }
+            tokio::time::sleep(timeouts::DATABASE_PAUSE).await;
+        }
+        if self.state.rebooting {
+            self.state.rebooting = false;
+            self.save()?;
+        }
+        Ok(Progress::Made)
+    }
+
+    async fn make_slot(&mut self) -> Result<(), DatabaseError> {
+        let Some(identifier) = self.source().map(|source| source.identifier.to_owned()) else {
+            return Ok(());
+        };
+        let Some(session) = self.source_session(&identifier).await? else { return Ok(()) };
+        self.state.slots.insert(identifier);
+        self.save()?;
+        replication::make_slot(&session, &self.files.identifier).await
+    }
+
+    pub(super) async fn promote(&mut self) -> Result<(), DatabaseError> {
+        // Said first: a daemon that is killed now goes on here.
+        self.state.promoted = true;
+        self.save()?;
+        promote(&self.session().await?, &self.files).await
+    }
+
+    /// From now on every commit is on the disk, and all that was done before is too.
+    async fn sync(&mut self) -> Result<(), DatabaseError> {
+        // While nothing waits for the disk. Else the first base backup would, for each file.
+        self.session().await?.run("write a checkpoint", "checkpoint").await?;
+        self.reconfigure(true).await?;
+        self.volume().sync().await?;
+        self.state.synced = true;
+        self.save()
+    }
+
+    async fn reconfigure(&mut self, is_durable: bool) -> Result<(), DatabaseError> {
+        let parameters = self.running_parameters();
+        self.state.reload_pending = true;
+        self.save()?;
+        self.configure(&parameters, is_durable).await?;
+        let before = self.load_time().await?;
+        let running = self.shared.adopt(&self.files)?;
+        if let Some(running) = running {
+            running.signal(Signal::SIGHUP).doing(|| format!("reload {}", self.files.process()))?;
+        }
+        // A session that begins after this has the new values.
+        let deadline = Instant::now() + timeouts::DATABASE_STATEMENT;
+        while self.load_time().await? == before {
+            if Instant::now() >= deadline {
+                return Err(DatabaseError::TimedOut {
+                    identifier: self.files.identifier.clone(),
+                    what: "reading its configuration".to_owned(),
+                    limit: timeouts::DATABASE_STATEMENT,
+                    status: server::last_words(&self.files),
+                });
+            }
+            tokio::time::sleep(timeouts::DATABASE_PAUSE).await;
+        }
+        self.state.parameters = parameters;
+        self.state.reload_pending = false;
+        self.save()
+    }
+
+    async fn load_time(&self) -> Result<SystemTime, DatabaseError> {
+        let session = self.session().await?;
+        let asked = session.client().query_one("select pg_conf_load_time()", &[]);
+        Ok(session.ask("ask when the configuration was read", asked).await?.get(0))
+    }
+
+    async fn prepare(&mut self) -> Result<(), DatabaseError> {
+        let Origin::New { database, user, password } = &self.instance.origin else { return Ok(()) };
+        let session = self.session().await?;
+        if self.state.prepared {
+            roles::set_password(&session, user, password).await?;
+        } else {
+            let master = Master { user, password, database: database.as_deref() };
+            let replication_password = password::of_replication(&self.shared.lab)?;
+            roles::prepare(&session, self.installation.major, &master, &replication_password).await?;
+        }
+        self.state.prepared = true;
+        self.state.password = Some(Fingerprint::of(password)?);
+        self.save()
+    }
+
+    /// Removes what nobody needs: slots of ours on other sources, slots of replicas that are gone, logs that are too old.
+    pub(super) async fn tidy(&mut self, is_available: bool) -> Result<(), DatabaseError> {
+        let current = self.source().map(|source| source.identifier.to_owned());
+        let unneeded = self.state.slots.iter().filter(|source| Some(*source) != current.as_ref()).cloned();
+        let unneeded: Vec<_> = unneeded.collect();
+        if !unneeded.is_empty() {
+            drop_slots(self.shared, &self.files, &mut self.state, &unneeded).await?;
+        }
+        if is_available {
+            let mut used = Vec::new();
+            for identifier in files::identifiers(&self.shared.lab) {
+                let replica = Files::of(&self.shared.lab, &identifier)?;
+                if replica.read_state()?.is_some_and(|state| state.slots.contains(&self.files.identifier)) {
+                    used.push(configuration::slot_name(&identifier));
+                }
+            }
+            replication::drop_unused_slots(&self.session().await?, &used).await?;
+        }
+        let minutes = self.parameters.values.get(LOG_RETENTION).and_then(|minutes| minutes.parse().ok());
+        let age = Duration::from_secs(60 * minutes.unwrap_or(LOG_RETENTION_MINUTES));
+        remove_logs(&self.files, age)
+    }
+}
+
+/// Promotes a standby.
+pub(super) async fn promote(session: &Session, files: &Files) -> Result<(), DatabaseError> {
+    control::promote(session.client(), timeouts::DATABASE_PROMOTION).await.map_err(|error| {
+        DatabaseError::Statement {
+            identifier: files.identifier.clone(),
+            what: "promote it",
+            source: session::with_causes(&error).into(),
+        }
+    })
+}
+
+/// Removes the slots on these sources; a source that does not answer is asked again the next time.
+pub(super) async fn drop_slots(
+    shared: &Shared,
+    files: &Files,
+    state: &mut State,
+    sources: &[String],
+) -> Result<(), DatabaseError> {
+    for identifier in sources {
+        let source = Files::of(&shared.lab, identifier)?;
+        if let Some(found) = source.read_state()? {
+            let Some(session) = Session::with_source(&source, &found).await else { continue };
+            replication::drop_slot(&session, &files.identifier).await?;
+        }
+        state.slots.remove(identifier);
+        files.write_state(state)?;
+    }
+    Ok(())
+}
+
+fn remove_logs(files: &Files, age: Duration) -> Result<(), DatabaseError> {
+    let Some(oldest) = SystemTime::now().checked_sub(age) else { return Ok(()) };
+    for entry in fs::read_dir(files.log()).at("read", &files.log())?.flatten() {
+        let modified = entry.metadata().and_then(|found| found.modified());
+        if entry.path() != files.startup_log() && modified.is_ok_and(|modified| modified < oldest) {
+            files::remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Does the address take a connection, inside its namespace? Why not in words.
+pub(super) async fn accepts(namespace: Namespace, address: SocketAddr) -> Result<(), String> {
+    let connected = tokio::task::spawn_blocking(move || {
+        // Nothing is sent: the server takes that for a look at its port, and logs nothing.
+        namespace.run(move || TcpStream::connect_timeout(&address, timeouts::DATABASE_PROBE).map(drop))
+    });
+    let connected = connected.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    connected.map_err(|error| format!("{address} does not accept connections: {error}"))
+}

@@ -1,0 +1,20 @@
+//! What resources mean: the way from what Terraform applied to the models of parts. Pure functions of what is known.
+//!
+//! - [`catalogue`]: which types are real, which are kept for others, which are only recorded
+//! - [`interfaces`]: who needs a network interface, and which addresses are given away
+//! - [`databases`], [`load_balancers`], [`tasks`], [`dns`]: the models of those parts
+//! - [`secrets`]: what secrets and parameters hold
+//! - [`network`]: VPCs and all that routes and filters
+//! - [`replication`]: the way from a database to its replicas
+//! - [`rules`]: security group rules in their three styles
+
+pub mod catalogue;
+pub mod databases;
+pub mod dns;
+pub mod interfaces;
+pub mod load_balancers;
+pub mod network;
+pub mod replication;
+pub mod rules;
+pub mod secrets;
+pub mod tasks;

@@ -1,0 +1,130 @@
+//! What RDS instances should be.
+
+use super::interfaces::{database_owner, namespace_part};
+use crate::{
+    database::model::{Instance, Origin, TlsFiles},
+    lab::Lab,
+    secret::Secret,
+    world::{Contents, Resource},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// An instance's storage where nobody knows, in GiB: the least that gp3 has.
+const LEAST_STORAGE: u64 = 20;
+
+/// The instance of this identifier or ARN.
+pub fn find<'a>(contents: &'a Contents, name: &str) -> Option<&'a Arc<Resource>> {
+    contents
+        .of_type("aws_db_instance")
+        .find(|instance| [instance.text("identifier"), instance.text("arn")].contains(&name))
+}
+
+/// What an instance should be; `None` while its address, or that of its source, is not given yet.
+pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFiles) -> Option<Instance> {
+    let identifier = resource.text("identifier");
+    let owner = database_owner(&resource.region, identifier);
+    let interface = contents.interfaces.get(&owner)?;
+    let source = resource.given("replicate_source_db").non_empty();
+    let source = source.and_then(|source| find(contents, source));
+    let text = |name: &str| resource.state.get(name).non_empty().map(str::to_owned);
+    let origin = if let Some(source) = source {
+        let address = contents.interfaces.get(&database_owner(&source.region, source.text("identifier")))?;
+        Origin::Replica {
+            source: source.text("identifier").to_owned(),
+            address: address.address,
+            hostname: source.text("address").to_owned(),
+            port: port(source),
+        }
+    } else if let Some(name) = resource.given("snapshot_identifier").non_empty() {
+        Origin::Snapshot { name: name.to_owned() }
+    } else {
+        let password =
+            resource.config.get("password_wo").non_empty().or(resource.state.get("password").non_empty());
+        Origin::New {
+            database: text("db_name"),
+            user: text("username").unwrap_or_default(),
+            password: Secret::new(password.unwrap_or_default()),
+        }
+    };
+    let storage =
+        |instance: &Resource| instance.state.get("allocated_storage").as_i64().filter(|size| *size > 0);
+    let gib = storage(resource).or_else(|| source.and_then(|source| storage(source)));
+    let (parameters, at_reboot) = parameters(contents, resource);
+    let class = class(resource.text("instance_class"));
+    Some(Instance {
+        identifier: identifier.to_owned(),
+        region: resource.region.clone(),
+        namespace: lab.namespace(&namespace_part(&owner)).name().to_owned(),
+        address: interface.address,
+        hostname: resource.text("address").to_owned(),
+        port: port(resource),
+        major_version: major_version(resource).or_else(|| source.and_then(|source| major_version(source)))?,
+        origin,
+        parameters_at_reboot: at_reboot,
+        memory: class.0 << 30,
+        vcpus: class.1,
+        parameters,
+        storage: gib.and_then(|gib| u64::try_from(gib).ok()).unwrap_or(LEAST_STORAGE) << 30,
+        running: !resource.deleting,
+        tls,
+        clients: contents.of_type("aws_vpc").filter_map(|vpc| vpc.text("cidr_block").parse().ok()).collect(),
+    })
+}
+
+/// The port of an instance.
+pub fn port(instance: &Resource) -> u16 {
+    instance
+        .state
+        .get("port")
+        .as_i64()
+        .and_then(|port| u16::try_from(port).ok())
+        .filter(|port| *port > 0)
+        .unwrap_or(5432)
+}
+
+fn major_version(instance: &Resource) -> Option<u32> {
+    instance.text("engine_version").split('.').next()?.parse().ok()
+}
+
+/// Memory in GiB and processors of an instance class by its size; 0 for one that is not known.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Summary.html>
+fn class(name: &str) -> (u64, u32) {
+    let mut words = name.split('.').skip(1);
+    let (family, size) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    // Those of the memory families have twice as much.
+    let general = match size {
+        "micro" => return (1, 2),
+        "small" => return (2, 2),
+        "medium" => return (4, 2),
+        "large" => (8, 2),
+        "xlarge" => (16, 4),
+        "2xlarge" => (32, 8),
+        "4xlarge" => (64, 16),
+        "8xlarge" => (128, 32),
+        _ => return (0, 0),
+    };
+    if family.starts_with('r') { (2 * general.0, general.1) } else { general }
+}
+
+/// The parameters of an instance's group, and which of them wait for a reboot.
+fn parameters(contents: &Contents, instance: &Resource) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let name = instance.text("parameter_group_name");
+    let mut groups = contents.of_type("aws_db_parameter_group");
+    let group = groups.find(|group| group.text("name") == name && group.region == instance.region);
+    let (mut values, mut at_reboot) = (BTreeMap::new(), BTreeSet::new());
+    for parameter in group.map(|group| group.state.get("parameter").items()).unwrap_or_default() {
+        let (Some(name), Some(value)) = (parameter.get("name").as_str(), parameter.get("value").as_str())
+        else {
+            continue;
+        };
+        values.insert(name.to_owned(), value.to_owned());
+        if parameter.get("apply_method").as_str() == Some("pending-reboot") {
+            at_reboot.insert(name.to_owned());
+        }
+    }
+    (values, at_reboot)
+}

@@ -1,0 +1,192 @@
+//! The diagram as text, with live state: what `hello-lab status` shows.
+
+use crate::{
+    board::{Condition, part},
+    environment::DOMAIN,
+    meaning::{catalogue, interfaces, load_balancers},
+    world::{Contents, Resource, TaskWish},
+};
+use std::{collections::BTreeMap, fmt::Write as _};
+
+/// What the picture is drawn from.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The lab's name.
+    pub lab: &'a str,
+    /// Resources and records.
+    pub contents: &'a Contents,
+    /// How the parts fare.
+    pub board: &'a BTreeMap<String, Condition>,
+    /// What each task is doing, in a few words, by identifier.
+    pub tasks: &'a BTreeMap<String, String>,
+    /// The port of this machine that leads to the load balancer; `None` while there is none.
+    pub port: Option<u16>,
+}
+
+/// The picture, line by line.
+pub fn picture(facts: &Facts<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let address = facts.port.map(|port| format!("https://{DOMAIN}:{port}"));
+    lines.push(format!("lab {}: {}", facts.lab, address.as_deref().unwrap_or("nothing is published yet")));
+    for vpc in facts.contents.of_type("aws_vpc") {
+        lines.push(String::new());
+        lines.push(format!("{}  {} {} ({})", vpc.region, vpc.text("id"), vpc.text("cidr_block"), tag(vpc)));
+        for gateway in facts.contents.of_type("aws_internet_gateway") {
+            if gateway.text("vpc_id") == vpc.text("id") {
+                lines.push(format!("  internet gateway {}", gateway.text("id")));
+            }
+        }
+        for subnet in
+            facts.contents.of_type("aws_subnet").filter(|subnet| subnet.text("vpc_id") == vpc.text("id"))
+        {
+            lines.push(format!(
+                "  {} {:<16} {}",
+                subnet.text("availability_zone"),
+                subnet.text("cidr_block"),
+                tag(subnet)
+            ));
+            lines.extend(inside(facts, subnet.text("id")).into_iter().map(|line| format!("      {line}")));
+        }
+        for service in
+            facts.contents.of_type("aws_ecs_service").filter(|service| service.region == vpc.region)
+        {
+            let name = part::service(service.text("name"));
+            lines.push(format!("  service {}: {}", service.text("name"), condition(facts, &name)));
+        }
+    }
+    let unsettled = facts
+        .board
+        .iter()
+        .filter(|(_, condition)| matches!(condition, Condition::Pending(_) | Condition::Failed(_)));
+    let mut head = false;
+    for (name, condition) in unsettled {
+        if !head {
+            lines.extend([String::new(), "not as they should be:".to_owned()]);
+            head = true;
+        }
+        lines.push(format!("  {name}: {}", words(condition)));
+    }
+    let mut recorded: BTreeMap<&str, usize> = BTreeMap::new();
+    for key in facts.contents.resources.keys() {
+        if catalogue::depth(&key.type_name) == catalogue::Depth::Recorded {
+            *recorded.entry(&key.type_name).or_default() += 1;
+        }
+    }
+    if !recorded.is_empty() {
+        lines.extend([String::new(), "recorded, not modelled:".to_owned()]);
+        let names: Vec<String> = recorded.iter().map(|(name, count)| format!("{name} ({count})")).collect();
+        lines.push(format!("  {}", names.join(", ")));
+    }
+    lines
+}
+
+fn tag(resource: &Resource) -> &str {
+    resource.state.get("tags").get("Name").as_str().unwrap_or("without a name")
+}
+
+/// What stands in a subnet.
+fn inside(facts: &Facts<'_>, subnet: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (owner, interface) in
+        facts.contents.interfaces.iter().filter(|(_, interface)| interface.subnet == subnet)
+    {
+        let public = interface.public_address.map(|address| format!(" = {address}")).unwrap_or_default();
+        let cut = if facts.contents.cuts.contains(owner) { "  CUT OFF" } else { "" };
+        let mut line = String::new();
+        let mut words = owner.split('/').skip(1);
+        let (kind, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let known = match kind {
+            "nat" => "NAT gateway".to_owned(),
+            "db" => format!("RDS {name}: {}", condition(facts, &part::database(name))),
+            "alb" => format!("load balancer {name}: {}", condition(facts, &part::load_balancer(name))),
+            "task" => format!("task {name}: {}", task(facts, name)),
+            _ => owner.clone(),
+        };
+        // A text can always be written to a text.
+        let _ = write!(line, "{:<15}{public:<18} {known}{cut}", interface.address.to_string());
+        lines.push(line);
+    }
+    lines
+}
+
+fn task(facts: &Facts<'_>, id: &str) -> String {
+    let status = facts.tasks.get(id).map_or("not started yet", String::as_str);
+    match facts.contents.tasks.get(id).map(|task| &task.wish) {
+        Some(TaskWish::Drain { .. }) => format!("{status}, drains"),
+        Some(TaskWish::Stop { .. }) => format!("{status}, stops"),
+        _ => status.to_owned(),
+    }
+}
+
+fn condition(facts: &Facts<'_>, part: &str) -> String {
+    facts.board.get(part).map_or_else(|| "nothing is known of it yet".to_owned(), words)
+}
+
+fn words(condition: &Condition) -> String {
+    match condition {
+        Condition::Ready(_) => "ready".to_owned(),
+        Condition::Gone => "gone".to_owned(),
+        Condition::Pending(sentence) | Condition::Failed(sentence) => sentence.clone(),
+    }
+}
+
+/// The owner of the interface that a part's name means: `db/hello`, `task/1a2b`, `alb/hello-alb`, `nat/...`, with or
+/// without its region, and as short as it is unique.
+pub fn owner_of(contents: &Contents, name: &str) -> Result<String, String> {
+    let fits = |owner: &&String| {
+        let rest = owner.split_once('/').map_or(owner.as_str(), |(_, rest)| rest);
+        owner.as_str() == name || rest == name || rest.starts_with(name)
+    };
+    let found: Vec<&String> = contents.interfaces.keys().filter(fits).collect();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => {
+            let known: Vec<&str> =
+                contents.interfaces.keys().filter_map(|owner| Some(owner.split_once('/')?.1)).collect();
+            Err(format!("there is no part {name:?}; there are: {}", known.join(", ")))
+        }
+        several => {
+            let names: Vec<&str> = several.iter().map(|owner| owner.as_str()).collect();
+            Err(format!("{name:?} may mean: {}", names.join(", ")))
+        }
+    }
+}
+
+/// Names of the target groups that a load balancer should have healthy targets in before a lab counts as up.
+pub fn published(contents: &Contents) -> Option<String> {
+    load_balancers::all(contents)
+        .find(|balancer| balancer.state.get("internal").as_bool() != Some(true))
+        .map(|balancer| balancer.text("dns_name").to_owned())
+}
+
+/// The namespace of an owner's part.
+pub fn namespace_part(owner: &str) -> String {
+    interfaces::namespace_part(owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::InterfaceRecord;
+
+    fn contents(owners: &[&str]) -> Contents {
+        let record = InterfaceRecord {
+            id: "eni-1".to_owned(),
+            region: "eu-west-1".to_owned(),
+            subnet: "subnet-a".to_owned(),
+            address: [10, 0, 0, 4].into(),
+            public_address: None,
+        };
+        let interfaces = owners.iter().map(|owner| ((*owner).to_owned(), record.clone())).collect();
+        Contents { interfaces, ..Contents::default() }
+    }
+
+    #[test]
+    fn a_part_is_found_by_as_much_of_its_name_as_is_unique() {
+        let contents = contents(&["eu-west-1/task/1a2b", "eu-west-1/task/9f", "eu-west-1/db/hello"]);
+        assert_eq!(owner_of(&contents, "task/1a").unwrap(), "eu-west-1/task/1a2b");
+        assert_eq!(owner_of(&contents, "db/hello").unwrap(), "eu-west-1/db/hello");
+        assert!(owner_of(&contents, "task").unwrap_err().contains("may mean"));
+        assert!(owner_of(&contents, "alb").unwrap_err().contains("db/hello"));
+    }
+}

@@ -1,0 +1,166 @@
+//! Running the ordinary `terraform` on the lab.
+
+use crate::{environment::DEFAULT_LAB, preflight::find_program};
+use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+use terraform_provider_aws::mark;
+use tokio::process::Command;
+
+/// The user's `terraform` in a directory, with the lab's environment.
+#[derive(Debug)]
+pub struct Terraform {
+    program: PathBuf,
+    directory: PathBuf,
+    environment: BTreeMap<String, String>,
+}
+
+impl Terraform {
+    /// The `terraform` on the path.
+    pub fn new(directory: &Path, environment: BTreeMap<String, String>) -> anyhow::Result<Terraform> {
+        let program = find_program("terraform").context("terraform is not installed")?;
+        if !directory.is_dir() {
+            bail!("there is no directory {}: name one with a Terraform configuration", directory.display());
+        }
+        Ok(Terraform { program, directory: directory.to_owned(), environment })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(&self.directory).args(arguments).envs(&self.environment).kill_on_drop(true);
+        // A plugin cache or a CLI configuration of the user's must not bring another provider in.
+        command.env_remove("TF_CLI_CONFIG_FILE").env("TF_IN_AUTOMATION", "1").env("CHECKPOINT_DISABLE", "1");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// `init`: reattached providers are not downloaded.
+    pub async fn init(&self) -> anyhow::Result<()> {
+        let mut command = self.command(&["init", "-input=false", "-no-color"]);
+        // The workspace of a new lab does not exist yet; `init` would ask which one to use.
+        let workspace = self.environment.get("TF_WORKSPACE").cloned();
+        command.env_remove("TF_WORKSPACE");
+        quiet(command, "terraform init").await?;
+        if let Some(workspace) = workspace {
+            let mut select = self.command(&["workspace", "select", "-or-create", &workspace]);
+            select.env_remove("TF_WORKSPACE");
+            quiet(select, "terraform workspace select").await?;
+            // Which workspace a directory is in belongs to its user; the variable decides for the lab.
+            let mut back = self.command(&["workspace", "select", "default"]);
+            back.env_remove("TF_WORKSPACE");
+            quiet(back, "terraform workspace select").await?;
+        }
+        Ok(())
+    }
+
+    /// `apply`, its output shown as it comes.
+    pub async fn apply(&self, extra: &[String]) -> anyhow::Result<()> {
+        let mut arguments =
+            vec!["apply", "-input=false", "-auto-approve", "-compact-warnings", "-parallelism=32"];
+        if !std::io::stdout().is_terminal() {
+            arguments.push("-no-color");
+        }
+        arguments.extend(extra.iter().map(String::as_str));
+        let status = self.command(&arguments).status().await.context("run terraform apply")?;
+        if !status.success() {
+            bail!(
+                "terraform apply has failed; what it has made stays: mend the cause and run `hello-lab up` again"
+            );
+        }
+        Ok(())
+    }
+}
+
+async fn quiet(mut command: Command, name: &str) -> anyhow::Result<()> {
+    let output = command.output().await.with_context(|| format!("run {name}"))?;
+    if !output.status.success() {
+        bail!("{name} has failed:\n{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// Removes the state of a lab that is gone from a Terraform directory. State that the lab did not make stays: it may
+/// describe real infrastructure.
+pub fn forget_state(directory: &Path, lab: &str) -> anyhow::Result<()> {
+    let state = if lab == DEFAULT_LAB {
+        directory.join("terraform.tfstate")
+    } else {
+        directory.join("terraform.tfstate.d").join(lab).join("terraform.tfstate")
+    };
+    let text = match std::fs::read_to_string(&state) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        text => text.with_context(|| format!("read {}", state.display()))?,
+    };
+    let parsed: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("read {}", state.display()))?;
+    if !is_of_lab(&parsed, lab) {
+        return Ok(());
+    }
+    let backup = state.with_extension("tfstate.backup");
+    for file in [&state, &backup] {
+        match std::fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("remove {}", file.display()));
+            }
+            _ => {}
+        }
+    }
+    if lab != DEFAULT_LAB {
+        // A workspace without state is one that nobody needs; one with other files is somebody's.
+        for directory in state.ancestors().skip(1).take(2) {
+            let _ = std::fs::remove_dir(directory);
+        }
+    }
+    Ok(())
+}
+
+/// Has the state resources of AWS, and are they all this lab's?
+fn is_of_lab(state: &serde_json::Value, lab: &str) -> bool {
+    let resources = state["resources"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of_aws = resources.iter().filter(|resource| {
+        resource["mode"] == "managed"
+            && resource["provider"].as_str().is_some_and(|name| name.contains("hashicorp/aws"))
+    });
+    let mut instances = of_aws.flat_map(|resource| resource["instances"].as_array().into_iter().flatten());
+    instances.all(|instance| {
+        let private = instance["private"].as_str().unwrap_or_default();
+        let private = base64::engine::general_purpose::STANDARD.decode(private).unwrap_or_default();
+        mark::check("resource", &private, Some(&crate::backend::mark(lab))).is_ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(private: &[u8]) -> String {
+        let private = base64::engine::general_purpose::STANDARD.encode(private);
+        serde_json::json!({ "resources": [{
+            "mode": "managed",
+            "type": "aws_vpc",
+            "provider": "provider[\"registry.terraform.io/hashicorp/aws\"]",
+            "instances": [{ "private": private }],
+        }]})
+        .to_string()
+    }
+
+    #[test]
+    fn only_state_of_the_lab_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("terraform.tfstate");
+        for (private, stays) in [
+            (mark::private(&crate::backend::mark("default")), false),
+            (mark::private(&crate::backend::mark("other")), true),
+            (b"{\"schema_version\":\"2\"}".to_vec(), true),
+        ] {
+            std::fs::write(&file, state(&private)).unwrap();
+            forget_state(directory.path(), "default").unwrap();
+            assert_eq!(file.exists(), stays, "{}", String::from_utf8_lossy(&private));
+        }
+    }
+}

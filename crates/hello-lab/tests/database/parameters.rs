@@ -1,0 +1,125 @@
+use crate::fixture::Bench;
+use hello_lab::database::{DatabaseError, Status, model::Instance};
+
+fn with(instance: &Instance, parameters: &[(&str, &str)]) -> Instance {
+    let mut changed = instance.clone();
+    changed.parameters =
+        parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    changed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dynamic_parameters_count_at_once_and_static_ones_after_a_reboot() {
+    let bench = Bench::new("param");
+    let first = with(
+        &bench.primary("hello", 1),
+        &[
+            ("max_connections", "LEAST({DBInstanceClassMemory/9531392},5000)"),
+            ("log_min_duration_statement", "500"),
+        ],
+    );
+    bench.make(&first).await;
+    let client = bench.client(&first);
+    assert_eq!(client.tell("show max_connections"), "112");
+    assert_eq!(client.tell("show log_min_duration_statement"), "500ms", "a number is in PostgreSQL's unit");
+    let pid = bench.pid("hello");
+
+    let mut second = with(
+        &first,
+        &[("max_connections", "50"), ("log_min_duration_statement", "700"), ("random_page_cost", "1.1")],
+    );
+    second.parameters_at_reboot.insert("random_page_cost".to_owned());
+    bench.make(&second).await;
+    assert_eq!(bench.pid("hello"), pid, "nothing was restarted");
+    assert_eq!(client.tell("show max_connections"), "112");
+    assert_eq!(client.tell("show random_page_cost"), "4");
+    assert_eq!(client.tell("show log_min_duration_statement"), "700ms");
+    let waiting = bench.databases.describe(&second).await.unwrap().pending_reboot;
+    assert_eq!(waiting, ["max_connections", "random_page_cost"]);
+    let other = bench.other_daemon();
+    assert_eq!(other.reconcile(&second).await.unwrap(), Status::Available);
+    assert_eq!(other.describe(&second).await.unwrap().pending_reboot, waiting, "a new daemon knows it too");
+
+    bench.databases.reboot(&second).await.unwrap();
+    assert_eq!(client.tell("show max_connections"), "50");
+    assert_eq!(client.tell("show random_page_cost"), "1.1");
+    assert!(bench.databases.describe(&second).await.unwrap().pending_reboot.is_empty());
+
+    let third = with(&second, &[]);
+    bench.make(&third).await;
+    assert_eq!(client.tell("show log_min_duration_statement"), "-1", "back to its default");
+    assert_eq!(client.tell("show max_connections"), "50");
+    assert_eq!(bench.databases.describe(&third).await.unwrap().pending_reboot, ["max_connections"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_optional_where_the_group_says_so_and_at_once() {
+    let bench = Bench::new("ssl");
+    let instance = with(&bench.primary("hello", 1), &[("rds.force_ssl", "0")]);
+    bench.make(&instance).await;
+    let mut client = bench.client(&instance);
+    client.tls = "disable";
+    assert_eq!(client.tell("select ssl from pg_stat_ssl where pid = pg_backend_pid()"), "f");
+    bench.make(&with(&instance, &[("rds.force_ssl", "1")])).await;
+    client.ask("select 1").unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_that_cannot_be_are_refused_by_name_and_change_nothing() {
+    let bench = Bench::new("bad");
+    let instance = bench.primary("hello", 1);
+    bench.make(&instance).await;
+    for (name, value, sentence) in [
+        ("no_such_parameter", "1", "no_such_parameter is known neither"),
+        ("listen_addresses", "*", "listen_addresses cannot be set"),
+        ("work_mem", "64MB", "whole number without a unit"),
+        ("shared_preload_libraries", "no_such_library", "no_such_library is not installed"),
+        ("synchronous_commit", "sometimes", "synchronous_commit"),
+        ("pg_stat_statements.max", "1", "from 100 to"),
+    ] {
+        let error = bench.databases.reconcile(&with(&instance, &[(name, value)])).await.unwrap_err();
+        assert!(
+            matches!(error, DatabaseError::Parameter { .. } | DatabaseError::Configuration { .. }),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(sentence), "{error}");
+        assert_eq!(bench.client(&instance).tell("select 1"), "1", "after {name}");
+    }
+    bench.make(&instance).await;
+    let recorded = with(&instance, &[("rds.adaptive_autovacuum", "1")]);
+    bench.make(&recorded).await;
+    assert_eq!(bench.databases.describe(&recorded).await.unwrap().recorded, ["rds.adaptive_autovacuum"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_group_as_of_this_projects_terraform_is_taken() {
+    let bench = Bench::new("group");
+    let instance = with(
+        &bench.primary("hello", 1),
+        &[
+            ("rds.force_ssl", "1"),
+            ("max_connections", "100"),
+            ("log_min_duration_statement", "500"),
+            ("log_parameter_max_length", "0"),
+            ("log_lock_waits", "1"),
+            ("shared_preload_libraries", "pg_stat_statements"),
+            ("tcp_keepalives_idle", "30"),
+            ("tcp_keepalives_interval", "10"),
+            ("tcp_keepalives_count", "3"),
+            ("idle_in_transaction_session_timeout", "60000"),
+            ("max_standby_streaming_delay", "10000"),
+            ("hot_standby_feedback", "1"),
+            ("rds.logical_replication", "1"),
+        ],
+    );
+    bench.make(&instance).await;
+    let client = bench.client(&instance);
+    assert_eq!(client.tell("show idle_in_transaction_session_timeout"), "1min");
+    assert_eq!(client.tell("show hot_standby_feedback"), "on");
+    assert_eq!(client.tell("show wal_level"), "logical");
+    client.tell("select pg_sleep(0.6)");
+    let log = bench.lab.data("databases").join("hello/log");
+    let logs =
+        std::fs::read_dir(log).unwrap().flatten().map(|entry| std::fs::read_to_string(entry.path()).unwrap());
+    assert!(logs.into_iter().any(|text| text.contains("pg_sleep(0.6)")), "a slow statement is logged");
+}
