@@ -133,7 +133,7 @@ impl Answers {
         };
         let mut reader = Logs::new(&self.context.lab, &resource.region).read(group, Filter::default());
         let unreadable = |error: std::io::Error| format!("the log cannot be read: {error}");
-        let mut found = reader.next().map_err(unreadable)?;
+        let mut found = reader.read_new().map_err(unreadable)?;
         loop {
             for record in found {
                 let text =
