@@ -19,7 +19,7 @@ async fn the_exit_of_a_container_is_seen_at_once() {
     world.output(&first).await;
     let task = world.task("exec sleep 600");
     let began = Instant::now();
-    world.start(&task);
+    world.start(&task).await;
     world.running(&task).await;
     let started = began.elapsed();
     let pid = world.tasks.report(&task.id).unwrap().containers[0].pid.unwrap();
@@ -37,10 +37,14 @@ async fn the_exit_of_a_container_is_seen_at_once() {
 async fn a_container_that_heeds_term_ends_in_order() {
     let world = World::new().await;
     let task = world.task("trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.01; done");
-    world.start(&task);
+    world.start(&task).await;
     world.line(&task, "ready").await;
-    world.tasks.stop(&task.id, "ServiceSchedulerInitiated", "Scaling activity initiated by test").unwrap();
-    world.tasks.stop(&task.id, "UserInitiated", "a second time").unwrap();
+    world
+        .tasks
+        .stop(&task.id, "ServiceSchedulerInitiated", "Scaling activity initiated by test")
+        .await
+        .unwrap();
+    world.tasks.stop(&task.id, "UserInitiated", "a second time").await.unwrap();
     let stopped = world.stopped(&task).await;
     assert_eq!(stopped.code, "ServiceSchedulerInitiated");
     assert_eq!((stopped.reason.as_str(), stopped.exit_code), ("Scaling activity initiated by test", Some(5)));
@@ -53,10 +57,10 @@ async fn a_container_that_ignores_term_is_killed_after_its_time() {
     let world = World::new().await;
     let mut task = world.task("trap 'echo no' TERM; echo ready; while :; do sleep 0.01; done");
     task.containers[0].stop_timeout = Duration::from_millis(600);
-    world.start(&task);
+    world.start(&task).await;
     world.line(&task, "ready").await;
     let began = Instant::now();
-    world.tasks.stop(&task.id, "UserInitiated", "Task stopped by user").unwrap();
+    world.tasks.stop(&task.id, "UserInitiated", "Task stopped by user").await.unwrap();
     wait(&world.tasks, &task.id, |status| matches!(status, Status::Stopping(_) | Status::Stopped(_))).await;
     let stopped = world.stopped(&task).await;
     assert_eq!((stopped.code.as_str(), stopped.exit_code), ("UserInitiated", Some(137)));
@@ -70,11 +74,11 @@ async fn a_frozen_container_ends_too() {
     let world = World::new().await;
     let mut task = world.task("echo ready; exec sleep 600");
     task.containers[0].stop_timeout = Duration::from_millis(100);
-    world.start(&task);
+    world.start(&task).await;
     world.line(&task, "ready").await;
     let pid = world.tasks.report(&task.id).unwrap().containers[0].pid.unwrap();
     kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
-    world.tasks.stop(&task.id, "UserInitiated", "Task stopped by user").unwrap();
+    world.tasks.stop(&task.id, "UserInitiated", "Task stopped by user").await.unwrap();
     assert_eq!(world.stopped(&task).await.exit_code, Some(137));
 }
 
@@ -89,7 +93,7 @@ async fn the_task_goes_on_without_a_container_that_is_not_essential_and_ends_wit
         world.container("sidecar", &task.id, "trap 'exit 0' TERM; while :; do sleep 0.01; done");
     sidecar.stop_timeout = Duration::from_secs(10);
     task.containers.extend([helper, sidecar]);
-    world.start(&task);
+    world.start(&task).await;
     let mut changes = world.tasks.changes();
     let ended = async {
         while world.tasks.report(&task.id).is_none_or(|report| report.containers[1].exit_code.is_none()) {
@@ -115,17 +119,17 @@ async fn the_task_goes_on_without_a_container_that_is_not_essential_and_ends_wit
 async fn a_new_daemon_adopts_what_runs() {
     let world = World::new().await;
     let task = world.task("i=0; echo ready; while :; do sleep 0.02; i=$((i+1)); echo $i; done");
-    world.start(&task);
+    world.start(&task).await;
     world.line(&task, "ready").await;
     let before = world.tasks.report(&task.id).unwrap();
     let adopted = tasks(&world.lab);
     wait(&adopted, &task.id, |status| matches!(status, Status::Running { .. })).await;
     assert_eq!(adopted.report(&task.id).unwrap(), before);
-    adopted.start(&task).unwrap();
+    adopted.start(&task).await.unwrap();
     assert_eq!(adopted.report(&task.id).unwrap().containers[0].pid, before.containers[0].pid);
     let written = world.lines("task/web/").len();
     world.line(&task, &format!("{}", written + 5)).await;
-    adopted.stop(&task.id, "UserInitiated", "Task stopped by user").unwrap();
+    adopted.stop(&task.id, "UserInitiated", "Task stopped by user").await.unwrap();
     let pid = before.containers[0].pid.unwrap();
     // As process 1 of its namespace the shell ignores TERM.
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
@@ -141,7 +145,7 @@ async fn a_new_daemon_adopts_what_runs() {
 async fn a_task_whose_shim_is_killed_is_stopped_and_cleaned() {
     let world = World::new().await;
     let task = world.task("echo ready; exec sleep 600");
-    world.start(&task);
+    world.start(&task).await;
     world.line(&task, "ready").await;
     let pid = world.tasks.report(&task.id).unwrap().containers[0].pid.unwrap();
     let shim = world.lab.processes().adopt(&format!("task-{}", task.id)).unwrap().unwrap();
@@ -167,7 +171,7 @@ async fn a_task_whose_shim_was_killed_while_there_was_no_daemon_is_cleaned_by_th
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let tasks = tasks(&lab);
-            tasks.start(&described).unwrap();
+            tasks.start(&described).await.unwrap();
             wait(&tasks, &described.id, |status| matches!(status, Status::Running { .. })).await;
         });
     });
@@ -194,7 +198,7 @@ async fn a_tear_down_leaves_nothing() {
     stubborn.containers[0].read_only_root = false;
     let ended = world.task("exit 0");
     for task in [&running, &stubborn, &ended] {
-        world.start(task);
+        world.start(task).await;
     }
     world.running(&running).await;
     world.running(&stubborn).await;
@@ -251,7 +255,7 @@ async fn a_task_that_is_told_to_stop_while_it_pulls_never_starts() {
     // Nobody answers there, so the pull takes its time.
     task.resolver = [127, 0, 0, 55].into();
     task.containers[0].image = "ghcr.io/owner/shell:1".to_owned();
-    world.start(&task);
+    world.start(&task).await;
     let mut changes = world.tasks.changes();
     let reported = async {
         while world.tasks.report(&task.id).is_none() {
@@ -259,7 +263,7 @@ async fn a_task_that_is_told_to_stop_while_it_pulls_never_starts() {
         }
     };
     tokio::time::timeout(DEADLINE, reported).await.unwrap();
-    world.tasks.stop(&task.id, "UserInitiated", "Task stopped by user").unwrap();
+    world.tasks.stop(&task.id, "UserInitiated", "Task stopped by user").await.unwrap();
     let stopped = world.stopped(&task).await;
     assert!(["UserInitiated", "CannotPullContainerError"].contains(&stopped.code.as_str()), "{stopped:?}");
     assert!(world.lines("task/web/").is_empty());

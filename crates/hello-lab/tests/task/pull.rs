@@ -132,7 +132,7 @@ async fn many_tasks_pull_the_same_image_at_once() {
     let world = World::new().await;
     let tasks: Vec<_> = (0..4).map(|_| world.task("exec sleep 600")).collect();
     for task in &tasks {
-        world.start(task);
+        world.start(task).await;
     }
     for task in &tasks {
         world.running(task).await;

@@ -46,7 +46,7 @@ async fn environment_and_secrets_reach_the_container_and_nothing_else() {
         world.task("[ \"$PASSWORD\" = secret-value-77 ] && echo matches; echo $PLAIN; exec sleep 600");
     task.containers[0].environment = vec![("PLAIN".to_owned(), "plain value".to_owned())];
     task.containers[0].secrets = vec![("PASSWORD".to_owned(), Secret::new("secret-value-77"))];
-    world.start(&task);
+    world.start(&task).await;
     world.line(&task, "plain value").await;
     assert_eq!(world.lines("task/web/"), ["matches", "plain value"]);
     let mut seen = Vec::new();
@@ -75,7 +75,7 @@ async fn environment_and_secrets_reach_the_container_and_nothing_else() {
     assert_eq!(mode(&directory) & 0o777, 0o700);
     assert_eq!(mode(&directory.join("containers/web/config.json")) & 0o777, 0o600);
     assert!(!directory.join("task.json").exists());
-    world.tasks.stop(&task.id, "UserInitiated", "test").unwrap();
+    world.tasks.stop(&task.id, "UserInitiated", "test").await.unwrap();
     world.tasks.remove(&task.id).await.unwrap();
     assert!(!directory.exists());
 }
@@ -112,7 +112,7 @@ async fn a_task_gets_its_share_of_the_cpu() {
     let world = World::new().await;
     let mut task = world.task("echo ready; while :; do :; done");
     task.containers[0].stop_timeout = Duration::from_millis(1);
-    world.start(&task);
+    world.start(&task).await;
     world.line(&task, "ready").await;
     let pid = world.tasks.report(&task.id).unwrap().containers[0].pid.unwrap();
     let ticks = || {
@@ -143,7 +143,7 @@ async fn a_container_becomes_healthy_and_unhealthy_by_its_check() {
     let mut task = world.task("exec sleep 600");
     task.containers[0].read_only_root = false;
     task.containers[0].health_check = Some(check("[ ! -e /tmp/ill ]"));
-    world.start(&task);
+    world.start(&task).await;
     wait(&world.tasks, &task.id, |status| *status == Status::Running { health: Health::Healthy }).await;
     let ill = ["/bin/touch".to_owned(), "/tmp/ill".to_owned()];
     let output = world.tasks.exec(&task.id, "web", &ill).await.unwrap();
@@ -158,7 +158,7 @@ async fn a_check_that_takes_too_long_is_a_failure_and_leaves_no_process() {
     let mut task = world.task("exec sleep 600");
     task.containers[0].health_check =
         Some(HealthCheck { timeout: Duration::from_millis(100), ..check("exec sleep 500") });
-    world.start(&task);
+    world.start(&task).await;
     wait(&world.tasks, &task.id, |status| *status == Status::Running { health: Health::Unhealthy }).await;
     let shim = world.lab.processes().adopt(&format!("task-{}", task.id)).unwrap().unwrap().pid();
     let children = || {
@@ -174,7 +174,7 @@ async fn a_command_runs_in_a_container_with_its_environment_and_exit_code() {
     let world = World::new().await;
     let mut task = world.task("exec sleep 600");
     task.containers[0].environment = vec![("PLAIN".to_owned(), "value".to_owned())];
-    world.start(&task);
+    world.start(&task).await;
     world.running(&task).await;
     let argv = ["/bin/sh", "-c", "echo $PLAIN; id -u; exit 9"].map(str::to_owned);
     let output = world.tasks.exec(&task.id, "web", &argv).await.unwrap();
@@ -203,7 +203,7 @@ async fn a_task_without_its_log_group_does_not_start() {
     let world = World::new().await;
     world.logs.delete_group(crate::world::GROUP).unwrap();
     let task = world.task("exit 0");
-    world.start(&task);
+    world.start(&task).await;
     let stopped = world.stopped(&task).await;
     assert_eq!(stopped.code, "ResourceInitializationError");
     let expected = "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: \

@@ -20,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub(crate) const REGION: &str = "eu-west-1";
@@ -46,7 +46,11 @@ pub(crate) struct World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        self.lab.processes().kill_all();
+        let began = Instant::now();
+        // Until none is left: one that still dies may still write below the directory.
+        while self.lab.processes().kill_all() > 0 && began.elapsed() < DEADLINE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = cgroup::Group::remove_lab(self.lab.name(), Duration::from_secs(10));
         let _ = self.namespace.delete();
     }
@@ -130,8 +134,8 @@ impl World {
         }
     }
 
-    pub(crate) fn start(&self, task: &Task) {
-        self.tasks.start(task).unwrap();
+    pub(crate) async fn start(&self, task: &Task) {
+        self.tasks.start(task).await.unwrap();
     }
 
     pub(crate) async fn running(&self, task: &Task) {
@@ -151,7 +155,7 @@ impl World {
 
     /// Runs a script to its end and gives what it said.
     pub(crate) async fn output(&self, task: &Task) -> (Stopped, Vec<String>) {
-        self.start(task);
+        self.start(task).await;
         let stopped = self.stopped(task).await;
         self.gone(task).await;
         (stopped, self.lines(&format!("task/web/{}", task.id)))
