@@ -16,15 +16,15 @@ pub enum Depth {
 }
 
 /// A resource type that is more than recorded.
-struct Type {
-    name: &'static str,
-    depth: Depth,
+pub(super) struct Type {
+    pub(super) name: &'static str,
+    pub(super) depth: Depth,
     /// Arguments and blocks that have an effect here. Nothing is said of the arguments of a type that is only stored.
-    arguments: &'static [&'static str],
+    pub(super) arguments: &'static [&'static str],
 }
 
 /// The types that are more than recorded, by name.
-const TYPES: &[Type] = &[
+pub(super) const TYPES: &[Type] = &[
     Type {
         name: "aws_acm_certificate",
         depth: Depth::Real,
