@@ -235,6 +235,7 @@ const UNIQUE_NAMES: &[(&str, &str)] = &[
     ("aws_cloudwatch_log_group", "name"),
     ("aws_db_instance", "identifier"),
     ("aws_db_parameter_group", "name"),
+    ("aws_db_snapshot", "db_snapshot_identifier"),
     ("aws_db_subnet_group", "name"),
     ("aws_lb", "name"),
     ("aws_lb_target_group", "name"),
