@@ -133,7 +133,8 @@ fn words(condition: &Condition) -> String {
 /// The owner of the interface that a part's name means: `db/hello`, `task/1a2b`, `alb/hello-alb`, `nat/...`, with or
 /// without its region, and as short as it is unique.
 pub fn owner_of(contents: &Contents, name: &str) -> Result<String, String> {
-    let without_region = |owner: &str| owner.split_once('/').map_or_else(|| owner.to_owned(), |(_, rest)| rest.to_owned());
+    let without_region =
+        |owner: &str| owner.split_once('/').map_or_else(|| owner.to_owned(), |(_, rest)| rest.to_owned());
     // A whole name means its part, though another's may begin with it: db/hello and db/hello-replica.
     let whole = |owner: &&String| owner.as_str() == name || without_region(owner) == name;
     let begins = |owner: &&String| without_region(owner).starts_with(name);

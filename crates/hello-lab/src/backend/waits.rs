@@ -74,6 +74,11 @@ pub(super) fn before_removal(resource: &Resource) -> Vec<Wait> {
     }
 }
 
+/// Is a resource of this type that cannot be made refused by AWS when it is asked for, so that nothing of it remains?
+pub(super) fn is_refused_at_once(type_name: &str) -> bool {
+    ["aws_db_instance", "aws_db_snapshot"].contains(&type_name)
+}
+
 /// After a resource was forgotten.
 pub(super) fn after_removal(type_name: &str) -> Vec<Wait> {
     if is_network(type_name) { vec![ready(NETWORK, timeouts::PART_READY)] } else { Vec::new() }

@@ -14,11 +14,8 @@ pub fn types() -> String {
             Depth::Recorded => "recorded",
         };
         let arguments: Vec<String> = known.arguments.iter().map(|name| format!("`{name}`")).collect();
-        let arguments = if arguments.is_empty() {
-            "whatever its users read".to_owned()
-        } else {
-            arguments.join(", ")
-        };
+        let arguments =
+            if arguments.is_empty() { "whatever its users read".to_owned() } else { arguments.join(", ") };
         // A text can always be written to a text.
         let _ = writeln!(text, "| `{}` | {depth} | {arguments} |", known.name);
     }

@@ -125,6 +125,7 @@ async fn a_snapshot_of_no_instance_or_of_a_name_that_is_taken_is_refused() {
     ] {
         let refusal = daemon.backend.apply(Daemon::snapshot(instance, name)).await.unwrap_err();
         assert!(format!("{refusal:?}").contains(words), "{refusal:?}");
+        assert_eq!(daemon.context.world.snapshot().of_type("aws_db_snapshot").count(), 0);
     }
     assert_eq!(daemon.names(), ["before"], "what was there stays");
 }
