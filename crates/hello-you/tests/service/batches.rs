@@ -1,0 +1,205 @@
+//! Writes that are committed together: each caller gets its own answer, whatever becomes of its neighbours.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hello_testkit::{PgServer, Poll, next_random, wait_until};
+use hyper::{Method, StatusCode};
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+
+use crate::support::http::{self, Reply};
+use crate::support::metrics::sample;
+use crate::support::raw::Raw;
+use crate::support::service::Service;
+use crate::support::urls::url;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Names of letters, since digits are none.
+fn name(number: usize) -> String {
+    let letters = number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect::<String>();
+    format!("User{letters}")
+}
+
+async fn put(address: SocketAddr, username: &str, date: &str) -> Reply {
+    let body = format!("{{\"dateOfBirth\":\"{date}\"}}");
+    let headers = [("content-type", "application/json")];
+    http::send(address, Method::PUT, &format!("/hello/{username}"), &headers, &body).await
+}
+
+/// A service on a server of its own whose writes wait until the lock is let go, and who holds it.
+async fn held_up(settings: &[(&str, &str)]) -> (PgServer, Service, Client) {
+    let server = PgServer::start().await;
+    let shared = [("DATABASE_URL", &*url(&[&server])), ("HELLO_REQUEST_TIMEOUT", "20s")];
+    let service = Service::start(&[&shared, settings].concat()).await;
+    service.wait_ready("primary", "primary").await;
+    connect_all_workers(&service).await;
+    let holder = server.client().await;
+    holder.batch_execute("begin; lock table users in share mode").await.unwrap();
+    (server, service, holder)
+}
+
+/// Lets each worker write once, so that its connection to the database is there. Connections go to the worker that has
+/// the fewest, so some that stay open reach all.
+async fn connect_all_workers(service: &Service) {
+    let mut clients = Vec::new();
+    for _ in 0..16 {
+        clients.push(Raw::connect(service.address).await);
+    }
+    for client in &mut clients {
+        client.send(put_request("Early")).await;
+        let status = client.reply().await.status;
+        assert!(status == 201 || status == 204, "{status}");
+    }
+}
+
+fn put_request(username: &str) -> String {
+    let body = r#"{"dateOfBirth":"1990-12-31"}"#;
+    let length = body.len();
+    format!(
+        "PUT /hello/{username} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// Waits until that many batches wait for the lock.
+async fn wait_blocked(server: &PgServer, batches: i64) {
+    let select =
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%put%'";
+    wait_until(&format!("{batches} batches wait in the database"), LIMIT, async || {
+        let count: i64 = server.client().await.query_one(select, &[]).await.unwrap().get(0);
+        Poll::ready_if(count == batches, count)
+    })
+    .await;
+}
+
+async fn wait_queued(service: &Service, count: f64) {
+    wait_until(&format!("{count} writes wait in the queues"), LIMIT, async || {
+        let queued = sample(service, "hello_queue_depth{operation=\"write\"}").await.unwrap();
+        Poll::ready_if(queued >= count, queued)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_row_that_is_refused_and_clients_that_go_away_do_not_harm_their_neighbours() {
+    // One worker with one lane for writes: what waits is one batch.
+    let (server, service, holder) = held_up(&[("HELLO_WORKERS", "1"), ("DB_POOL_SIZE", "4")]).await;
+    let refuse = "create function refuse() returns trigger language plpgsql as
+            $$ begin raise exception 'refused'; end $$;
+        create trigger refuse before insert on users for each row when (new.username = 'Bad')
+            execute function refuse()";
+    // The lock that holds up the writes is its own, and lets it make a trigger.
+    holder.batch_execute(refuse).await.unwrap();
+    let address = service.address;
+    let first = tokio::spawn(async move { put(address, "First", "1990-12-31").await });
+    wait_blocked(&server, 1).await;
+
+    let mut neighbours = JoinSet::new();
+    let mut leaving = Vec::new();
+    for number in 0..20 {
+        neighbours.spawn(async move { (number, put(address, &name(number), "1990-12-31").await) });
+        let mut client = Raw::connect(address).await;
+        client.send(put_request(&name(100 + number))).await;
+        leaving.push(client);
+    }
+    let bad = tokio::spawn(async move { put(address, "Bad", "1990-12-31").await });
+    wait_queued(&service, 41.0).await;
+    drop(leaving);
+    // Those who left are noticed before the batch is taken: their connections are closed from the other side.
+    wait_until("the service has noticed who left", LIMIT, async || {
+        let open = sample(&service, "hello_connections").await.unwrap();
+        Poll::ready_if(open < 30.0, open)
+    })
+    .await;
+    holder.batch_execute("commit").await.unwrap();
+
+    assert_eq!(first.await.unwrap().status, StatusCode::CREATED);
+    let bad = bad.await.unwrap();
+    assert_eq!((bad.status, bad.problem()), (StatusCode::INTERNAL_SERVER_ERROR, "internal-error".to_owned()));
+    assert!(!bad.body.contains("refused"), "{bad:?}");
+    for (number, reply) in neighbours.join_all().await {
+        assert_eq!(reply.status, StatusCode::CREATED, "{number}: {reply:?}");
+        let read = service.get(&format!("/hello/{}", name(number))).await;
+        assert_eq!(read.status, StatusCode::OK, "{number}");
+    }
+    assert_eq!(service.get("/hello/Bad").await.status, StatusCode::NOT_FOUND);
+    for number in 100..120 {
+        let read = service.get(&format!("/hello/{}", name(number))).await;
+        assert_eq!(read.status, StatusCode::NOT_FOUND, "nobody waited for that write any more");
+    }
+    let largest = sample(&service, "hello_batch_size_bucket{operation=\"write\",le=\"16\"}").await.unwrap();
+    let all = sample(&service, "hello_batch_size_count{operation=\"write\"}").await.unwrap();
+    assert!(largest < all, "no batch was large: the test proves nothing");
+}
+
+#[tokio::test]
+async fn the_queues_of_all_workers_are_measured() {
+    let (server, service, holder) = held_up(&[("HELLO_WORKERS", "3"), ("DB_POOL_SIZE", "10")]).await;
+    let mut writes = JoinSet::new();
+    let mut write = |number| {
+        let address = service.address;
+        writes.spawn(async move { put(address, &name(number), "1990-12-31").await.status });
+    };
+    // Each worker's batch that is under way, and behind it those that wait.
+    (0..12).for_each(&mut write);
+    wait_blocked(&server, 3).await;
+    (12..72).for_each(&mut write);
+    wait_queued(&service, 60.0).await;
+    holder.batch_execute("commit").await.unwrap();
+    assert!(writes.join_all().await.iter().all(|status| *status == StatusCode::CREATED));
+    let queued = sample(&service, "hello_queue_depth{operation=\"write\"}").await;
+    assert_eq!(queued, Some(0.0));
+}
+
+/// The numbers below `count` in an order that the seed decides.
+fn shuffled(count: usize, seed: u64) -> Vec<usize> {
+    let mut random = seed;
+    let mut keyed: Vec<(u64, usize)> = (0..count).map(|number| (next_random(&mut random), number)).collect();
+    keyed.sort_unstable();
+    keyed.into_iter().map(|(_, number)| number).collect()
+}
+
+#[tokio::test]
+async fn two_instances_write_the_same_users_without_a_deadlock_and_create_each_once() {
+    const USERS: usize = 60;
+    const CLIENTS: u64 = 12;
+    let server = PgServer::start().await;
+    let database = url(&[&server]);
+    let settings = [("DATABASE_URL", database.as_str())];
+    let (one, other) = tokio::join!(Service::start(&settings), Service::start(&settings));
+    for service in [&one, &other] {
+        service.wait_ready("primary", "primary").await;
+    }
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS * 2 {
+        let address = if client % 2 == 0 { one.address } else { other.address };
+        clients.spawn(async move {
+            let mut created = Vec::new();
+            for number in shuffled(USERS, client) {
+                let reply = put(address, &name(number), &format!("19{:02}-12-31", 10 + client)).await;
+                match reply.status {
+                    StatusCode::CREATED => created.push(number),
+                    status => assert_eq!(status, StatusCode::NO_CONTENT, "{reply:?}"),
+                }
+            }
+            created
+        });
+    }
+    let mut created = BTreeMap::new();
+    for number in clients.join_all().await.into_iter().flatten() {
+        *created.entry(number).or_insert(0) += 1;
+    }
+    assert_eq!(created.len(), USERS);
+    assert!(created.values().all(|times| *times == 1), "{created:?}");
+    for service in [&one, &other] {
+        let batches = sample(service, "hello_batch_size_count{operation=\"write\"}").await.unwrap();
+        let writes = sample(service, "hello_batch_size_sum{operation=\"write\"}").await.unwrap();
+        assert!(writes > batches, "each write was alone: the test proves nothing");
+    }
+    // A deadlock that was repeated unseen would show here; PostgreSQL writes each into its log.
+    assert!(!server.log_tail().contains("deadlock"), "{}", server.log_tail());
+    let deadlocks = "select deadlocks from pg_stat_database where datname = 'postgres'";
+    assert_eq!(server.client().await.query_one(deadlocks, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
