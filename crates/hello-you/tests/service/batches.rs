@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 use crate::support::http::{self, Reply};
 use crate::support::metrics::sample;
 use crate::support::raw::Raw;
-use crate::support::service::Service;
+use crate::support::service::{ADMIN_TOKEN, Service};
 use crate::support::urls::url;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -66,7 +66,7 @@ fn put_request(username: &str) -> String {
 /// Waits until that many batches wait for the lock.
 async fn wait_blocked(server: &PgServer, batches: i64) {
     let select =
-        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%put%'";
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '-- hello-you%'";
     wait_until(&format!("{batches} batches wait in the database"), LIMIT, async || {
         let count: i64 = server.client().await.query_one(select, &[]).await.unwrap().get(0);
         Poll::ready_if(count == batches, count)
@@ -153,6 +153,89 @@ async fn the_queues_of_all_workers_are_measured() {
     assert_eq!(queued, Some(0.0));
 }
 
+/// Each row takes its time, so that two batches that begin together surely meet in the middle.
+const SLOWLY: &str = "create function take_time() returns trigger language plpgsql as
+        $$ begin perform pg_sleep(0.005); return coalesce(new, old); end $$;
+    create trigger take_time before insert or update or delete on users
+        for each row execute function take_time()";
+
+#[tokio::test]
+async fn one_instance_removes_the_users_that_another_one_writes_without_a_deadlock() {
+    const USERS: usize = 40;
+    let server = PgServer::start().await;
+    let database = url(&[&server]);
+    let settings = [
+        ("DATABASE_URL", database.as_str()),
+        ("HELLO_REQUEST_TIMEOUT", "20s"),
+        ("HELLO_WORKERS", "1"),
+        ("DB_POOL_SIZE", "4"),
+    ];
+    let (writing, removing) = tokio::join!(Service::start(&settings), Service::start(&settings));
+    for service in [&writing, &removing] {
+        service.wait_ready("primary", "primary").await;
+        connect_all_workers(service).await;
+    }
+    // On the disk they lie in the opposite order of their names.
+    let mut names: Vec<String> = (0..USERS).map(name).collect();
+    names.sort();
+    names.push("FirstA".to_owned());
+    names.push("FirstB".to_owned());
+    for username in names.iter().rev() {
+        server.sql(&format!("insert into users values ('{username}', '1990-12-31')")).await;
+    }
+    server.sql(SLOWLY).await;
+
+    let holder = server.client().await;
+    holder.batch_execute("begin; lock table users in share mode").await.unwrap();
+    let mut writes = JoinSet::new();
+    let mut write = |username: String| {
+        let address = writing.address;
+        writes.spawn(async move {
+            let reply = put(address, &username, "1991-12-31").await;
+            (username, reply)
+        });
+    };
+    let mut removals = JoinSet::new();
+    let mut remove = |username: String| {
+        let (address, token) = (removing.private_address, format!("Bearer {ADMIN_TOKEN}"));
+        removals.spawn(async move {
+            let path = format!("/hello/{username}");
+            http::send(address, Method::DELETE, &path, &[("authorization", &token)], "").await
+        });
+    };
+    // The first of each is under way, and behind it a batch of the others waits.
+    write("FirstA".to_owned());
+    remove("FirstB".to_owned());
+    wait_blocked(&server, 2).await;
+    for username in &names[..USERS] {
+        write(username.clone());
+        remove(username.clone());
+    }
+    for service in [&writing, &removing] {
+        wait_queued(service, f64::from(u32::try_from(USERS).unwrap())).await;
+    }
+    holder.batch_execute("commit").await.unwrap();
+    for reply in removals.join_all().await {
+        assert_eq!(
+            reply.status,
+            StatusCode::NO_CONTENT,
+            "everyone was there, before the write and after: {reply:?}"
+        );
+    }
+    for (username, reply) in writes.join_all().await {
+        // Who was removed first has been made anew; who was changed first is gone.
+        let expected = match reply.status {
+            StatusCode::CREATED => StatusCode::OK,
+            StatusCode::NO_CONTENT => StatusCode::NOT_FOUND,
+            other => panic!("{other}: {reply:?}"),
+        };
+        if !username.starts_with("First") {
+            assert_eq!(writing.get(&format!("/hello/{username}")).await.status, expected, "{username}");
+        }
+    }
+    assert!(!server.log_tail().contains("deadlock"), "{}", server.log_tail());
+}
+
 #[tokio::test]
 async fn two_instances_write_the_same_users_together_without_a_deadlock_and_create_each_once() {
     const USERS: usize = 40;
@@ -171,11 +254,7 @@ async fn two_instances_write_the_same_users_together_without_a_deadlock_and_crea
         service.wait_ready("primary", "primary").await;
         connect_all_workers(service).await;
     }
-    // Each row takes its time, so that two batches that begin together surely meet in the middle.
-    let slowly = "create function take_time() returns trigger language plpgsql as
-            $$ begin perform pg_sleep(0.005); return new; end $$;
-        create trigger take_time before insert or update on users for each row execute function take_time()";
-    server.sql(slowly).await;
+    server.sql(SLOWLY).await;
 
     // In the first round the users are made, in the others changed.
     let mut created = BTreeMap::new();
