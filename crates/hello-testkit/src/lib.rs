@@ -7,7 +7,7 @@
 //! - [`FaultProxy`]: a TCP proxy that refuses, resets, swallows or delays, switched at run time.
 //! - [`wait_until`]: waits for a condition with a deadline and reports the last status. Tests do not sleep.
 //! - [`ChildProcess`]: a real program under test, with its output, signals and end.
-//! - [`skip`]: says that a test cannot run on this machine.
+//! - [`skip()`]: says that a test cannot run on this machine.
 //! - [`FakeClock`], [`TestCa`], [`free_port`], [`next_random`].
 //!
 //! Nothing here needs a fixed port or leaves anything behind: guards clean up on drop, also when a test panics, and

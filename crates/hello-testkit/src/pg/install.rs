@@ -85,7 +85,7 @@ pub fn pg_versions() -> &'static [PgVersion] {
 }
 
 /// The installation of a major version, for a test about that one alone. Where there is none the test can only be left
-/// out, which is said (see [`skip`]).
+/// out, which is said (see [`skip()`]).
 pub fn pg_version_or_skip(major: u32) -> Option<&'static PgVersion> {
     let found = pg_versions().iter().find(|version| version.major == major);
     if found.is_none() {
