@@ -174,6 +174,7 @@ async fn a_replica_of_a_replica_is_read_from_after_its_upstream_was_promoted() {
     service.wait_ready("replica", "primary").await;
     last.catch_up_with(&old).await;
     old.stop(StopMode::Immediate).await;
+    service.wait_ready("replica", "unavailable").await;
     middle.promote().await;
     service.wait_ready("replica", "primary").await;
     assert_eq!(service.put("Ana", "1990-12-31").await.status, StatusCode::CREATED);
