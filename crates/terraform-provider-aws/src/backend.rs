@@ -51,18 +51,10 @@ pub struct Existing {
     pub schema: Arc<TypeSchema>,
     /// Where it lives.
     pub place: Place,
-    /// State as Terraform last knew it. After an import only `id` is known.
+    /// State as Terraform last knew it; a data source's configuration.
     pub state: Value,
-}
-
-/// Has the state just been imported, so that only its identifier is known?
-fn is_imported(state: &Value) -> bool {
-    let says_nothing = |name: &str, value: &Value| {
-        matches!(name, "id" | "arn" | "name" | "region")
-            || value.is_null()
-            || *value == Value::List(Vec::new())
-    };
-    state.entries().is_some_and(|entries| entries.iter().all(|(name, value)| says_nothing(name, value)))
+    /// It has just been imported: the state holds what the import's id says (often, but not always, `id`) and no more.
+    pub imported: bool,
 }
 
 /// A version of a secret that an ephemeral resource asks for.

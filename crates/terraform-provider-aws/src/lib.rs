@@ -15,6 +15,7 @@
 //! - [`validate`], [`plan`]: the generic engine over both, pure functions of what Terraform sends
 //! - [`rules`]: AWS's rules that neither shows, by service
 //! - [`backend`]: where an apply goes: the lab, a record for tests, or nowhere
+//! - `import`: what the id of an import says
 //! - [`mark`]: how state of the lab is told from state of production
 //!
 //! # What holds everywhere
@@ -27,6 +28,7 @@ pub mod config;
 mod data;
 pub mod diagnostic;
 pub mod facts;
+mod import;
 pub mod mark;
 pub mod plan;
 mod proto;

@@ -86,6 +86,10 @@ impl Maker<'_> {
         if !value.get(name).is_unknown() {
             return;
         }
+        if attribute.optional && self.is_excluded(name, value) {
+            value.set(name, Value::Null);
+            return;
+        }
         let fact = self.facts.as_ref().and_then(|facts| facts.attribute(name)?.value.clone());
         let made = match (fact, depth.checked_sub(1)) {
             (Some(fact), Some(depth)) => {
@@ -98,6 +102,19 @@ impl Maker<'_> {
             _ => self.make(name, &attribute.ty, value),
         };
         value.set(name, made);
+    }
+
+    /// Is an argument set that this one may not stand beside?
+    fn is_excluded(&self, name: &str, value: &Value) -> bool {
+        let is_set = |partner: &String| {
+            let says_nothing = [Value::Null, Value::Bool(false), Value::List(Vec::new()), "".into()];
+            let partner = partner.split('.').next().unwrap_or(partner);
+            partner != name && !value.get(partner).is_unknown() && !says_nothing.contains(value.get(partner))
+        };
+        self.facts
+            .as_ref()
+            .and_then(|facts| facts.attribute(name))
+            .is_some_and(|fact| fact.conflicts_with.iter().chain(&fact.exactly_one_of).any(is_set))
     }
 
     fn block(&self, block: &Block, prefix: &str, value: &mut Value) {

@@ -1,13 +1,15 @@
 //! The record: planned values in a file, for tests that apply and plan again without anything being made.
 //!
-//! One JSON line for each change: `{"key": "TYPE/REGION/ID", "digest": ..., "state": {...}}`, the last line of a key
-//! counts, `"state": null` means deleted. Write-only values are never in it. A line whose state was edited (its digest
+//! One JSON line for each change: `{"key": "TYPE/REGION/ID", "digest": ..., "state": {...}}`, where ID is what the
+//! resource would be imported by. The last line of a key counts, `"state": null` means deleted. Write-only values are never in it. A line whose state was edited (its digest
 //! no longer fits) is what the next refresh finds; where the line is as it was written, Terraform's own state is left
 //! alone, so that a test may play an outside event in either file.
 
-use super::{Backend, Change, Existing, Secret, SecretRequest, is_imported, made_up::Digits};
+use super::{Backend, Change, Existing, Secret, SecretRequest, made_up::Digits};
 use crate::{
     diagnostic::Diagnostic,
+    facts, import,
+    schema::TypeSchema,
     value::{Value, json},
 };
 use serde::{Deserialize, Serialize};
@@ -86,9 +88,10 @@ impl Record {
     }
 }
 
-fn key(type_name: &str, region: &str, state: &Value) -> String {
-    let id = ["id", "arn", "name"].iter().find_map(|name| state.get(name).non_empty()).unwrap_or_default();
-    format!("{type_name}/{region}/{id}")
+fn key(schema: &TypeSchema, region: &str, state: &Value) -> String {
+    let facts = facts::of_type(&schema.name);
+    let id = import::id_of(schema, facts.as_deref(), state).unwrap_or_default();
+    format!("{}/{region}/{id}", schema.name)
 }
 
 fn digest(text: &str) -> String {
@@ -113,22 +116,21 @@ impl Backend for Record {
     }
 
     async fn apply(&self, change: Change) -> Result<Value, Diagnostic> {
-        let (type_name, region) = (&change.schema.name, &change.place.region);
+        let (schema, region) = (&change.schema, &change.place.region);
         if change.planned.is_null() {
-            let key = key(type_name, region, &change.prior);
+            let key = key(schema, region, &change.prior);
             self.append(&key, "null").map_err(|error| self.failed(&error))?;
             return Ok(Value::Null);
         }
         let state = change.made_up();
-        let key = key(type_name, region, &state);
+        let key = key(schema, region, &state);
         self.append(&key, &json::encode(&state)).map_err(|error| self.failed(&error))?;
         Ok(state)
     }
 
     async fn read(&self, existing: Existing) -> Result<Value, Diagnostic> {
-        let Existing { schema, place, state } = existing;
-        let imported = is_imported(&state);
-        let key = key(&schema.name, &place.region, &state);
+        let Existing { schema, place, state, imported } = existing;
+        let key = key(&schema, &place.region, &state);
         match self.last(&key).map_err(|error| self.failed(&error))? {
             Some((recorded, edited)) if edited || imported || recorded == "null" => {
                 json::decode(&recorded, &schema.ty).map_err(|error| self.failed(&io::Error::other(error)))
