@@ -16,6 +16,7 @@
 //! - [`rules`]: AWS's rules that neither shows, by service
 //! - [`backend`]: where an apply goes: the lab, a record for tests, or nowhere
 //! - `import`: what the id of an import says
+//! - `upgrade`: state of an older schema
 //! - [`mark`]: how state of the lab is told from state of production
 //!
 //! # What holds everywhere
@@ -37,6 +38,7 @@ mod random;
 pub mod rules;
 pub mod schema;
 pub mod serve;
+mod upgrade;
 pub mod validate;
 pub mod value;
 mod walk;

@@ -8,11 +8,11 @@ use crate::{
     proto::{
         self, DynamicValue, apply_resource_change as apply, import_resource_state as import_state,
         move_resource_state as move_state, plan_resource_change as plan, read_resource as read,
-        upgrade_resource_state as upgrade, validate_resource_config as validate,
+        upgrade_resource_state as upgrade_state, validate_resource_config as validate,
     },
     random, rules,
     schema::TypeSchema,
-    validate as validation,
+    upgrade, validate as validation,
     value::{Value, json, msgpack},
 };
 use std::sync::Arc;
@@ -70,12 +70,12 @@ impl Provider {
 
     pub(super) fn upgrade_resource(
         &self,
-        request: &upgrade::Request,
-    ) -> Result<upgrade::Response, Diagnostic> {
+        request: &upgrade_state::Request,
+    ) -> Result<upgrade_state::Response, Diagnostic> {
         let schema = self.resource(&request.type_name)?;
         let raw = request.raw_state.clone().unwrap_or_default();
-        let state = raw_state(&schema, &raw)?;
-        Ok(upgrade::Response { upgraded_state: sent(&state), diagnostics: Vec::new() })
+        let state = raw_state(&schema, request.version, &raw)?;
+        Ok(upgrade_state::Response { upgraded_state: sent(&state), diagnostics: Vec::new() })
     }
 
     pub(super) async fn read_resource(
@@ -262,9 +262,9 @@ impl Provider {
     }
 }
 
-/// State as it stands in a file, perhaps written under an older schema: what is missing becomes null, what the
-/// schema no longer has is dropped.
-fn raw_state(schema: &TypeSchema, raw: &proto::RawState) -> Result<Value, Diagnostic> {
+/// State as it stands in a file, perhaps written under an older schema: what the provider computes is computed, what
+/// is missing otherwise becomes null, what the schema no longer has is dropped.
+fn raw_state(schema: &TypeSchema, version: i64, raw: &proto::RawState) -> Result<Value, Diagnostic> {
     let unreadable = |cause: String| {
         Diagnostic::error(
             "Unreadable state",
@@ -277,7 +277,8 @@ fn raw_state(schema: &TypeSchema, raw: &proto::RawState) -> Result<Value, Diagno
         ));
     }
     let text = std::str::from_utf8(&raw.json).map_err(|error| unreadable(error.to_string()))?;
-    let mut state = json::decode(text, &schema.ty).map_err(|error| unreadable(error.to_string()))?;
+    let text = upgrade::upgrade(&schema.name, version, text)?;
+    let mut state = json::decode(&text, &schema.ty).map_err(|error| unreadable(error.to_string()))?;
     schema.block.normalise(&mut state);
     Ok(state)
 }

@@ -114,6 +114,27 @@ fn state_of_an_older_schema_gains_what_it_lacks() {
 }
 
 #[test]
+fn state_of_an_older_schema_is_upgraded_as_the_provider_upgrades_it() {
+    let workspace = Workspace::new(DATABASE);
+    workspace.apply(&[]);
+    let mut state = workspace.state();
+    let instance = &mut state["resources"][0]["instances"][0];
+    instance["schema_version"] = 0.into();
+    let attributes = instance["attributes"].as_object_mut().unwrap();
+    let resource_id = attributes["resource_id"].clone();
+    attributes.remove("delete_automated_backups");
+    attributes.insert("id".to_owned(), "production".into());
+    workspace.write("terraform.tfstate", &state.to_string());
+    workspace.plan(&[]).assert_no_changes();
+    workspace.apply(&[]);
+    let (_, shown) = workspace.terraform(&["show", "-json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let values = &shown["values"]["root_module"]["resources"][0]["values"];
+    assert_eq!(values["id"], resource_id);
+    assert_eq!(values["delete_automated_backups"], true);
+}
+
+#[test]
 fn numbers_and_large_sets_survive_a_round_trip() {
     let workspace = Workspace::new(
         r#"
