@@ -147,6 +147,18 @@ fn two_runs_at_once_share_a_record() {
 }
 
 #[test]
+fn a_record_that_cannot_be_written_is_refused_and_leaves_no_state() {
+    let workspace = Workspace::new("resource \"aws_sns_topic\" \"t\" {\n  name = \"t\"\n}\n")
+        .set("HELLO_PROVIDER_RECORD", "/dev/full");
+    let run = workspace.run(&["apply", "-json", "-auto-approve"]);
+    run.assert_refused("/dev/full: No space left on device");
+    assert!(!workspace.read("terraform.tfstate").contains("aws_sns_topic"));
+    let nowhere = Workspace::new("resource \"aws_sns_topic\" \"t\" {\n  name = \"t\"\n}\n")
+        .set("HELLO_PROVIDER_RECORD", "/nowhere/record.jsonl");
+    nowhere.run(&["apply", "-json", "-auto-approve"]).assert_refused("HELLO_PROVIDER_RECORD names the file");
+}
+
+#[test]
 fn a_run_killed_in_the_middle_can_be_taken_up_again() {
     let workspace = Workspace::new(
         "resource \"aws_sns_topic\" \"t\" {\n  count = 200\n  name = \"t-${count.index}\"\n}\n",
