@@ -49,7 +49,7 @@ impl<'a> Form<'a> {
     /// The attributes that `id` gives in this form; `None` where it has another.
     pub(super) fn read(&self, schema: &TypeSchema, facts: Option<&TypeFacts>, id: &str) -> Option<Value> {
         let mut reader = Reader { schema, facts, tries: TRIES, found: BTreeMap::new() };
-        reader.read(&self.0, id).then(|| Value::Map(reader.found))
+        reader.read(&self.0, id).then_some(Value::Map(reader.found))
     }
 
     /// The id in this form; `None` where the state lacks a part of it.

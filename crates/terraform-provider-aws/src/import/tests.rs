@@ -6,8 +6,11 @@ fn read_as(type_name: &str, id: &str) -> Result<Value, Diagnostic> {
     read(&schema, facts::of_type(type_name).as_deref(), id)
 }
 
+/// Texts by attribute.
+type Said = &'static [(&'static str, &'static str)];
+
 /// A type, an id as its documentation shows it, and what it says.
-const IDS: &[(&str, &str, &[(&str, &str)])] = &[
+const IDS: &[(&str, &str, Said)] = &[
     ("aws_vpc", "vpc-a01106c2", &[("id", "vpc-a01106c2")]),
     (
         "aws_route",
