@@ -40,7 +40,8 @@ impl Change {
     /// The planned state with everything unknown made up, from the facts of the type where they say how: where a
     /// backend starts from, before it puts in what it knows better.
     pub fn made_up(&self) -> Value {
-        made_up::fill(&self.schema, &self.place, &self.planned, made_up::Digits::random())
+        let planned = made_up::counted_on(&self.prior, &self.planned);
+        made_up::fill(&self.schema, &self.place, &planned, made_up::Digits::random())
     }
 }
 

@@ -39,6 +39,20 @@ pub(crate) fn fill(schema: &TypeSchema, place: &Place, planned: &Value, digits: 
     value
 }
 
+/// Numbers that count the changes of a resource.
+const COUNTERS: [&str; 3] = ["latest_version", "revision", "version"];
+
+/// `planned` with each counter that a change makes unknown one further than before.
+pub(crate) fn counted_on(prior: &Value, planned: &Value) -> Value {
+    let mut counted = planned.clone();
+    for name in COUNTERS {
+        if let (true, Some(before)) = (planned.get(name).is_unknown(), prior.get(name).as_i64()) {
+            counted.set(name, before.saturating_add(1).into());
+        }
+    }
+    counted
+}
+
 struct Maker<'a> {
     schema: &'a TypeSchema,
     place: &'a Place,
@@ -174,7 +188,7 @@ impl Maker<'_> {
         match ty {
             Type::String => self.text(name, whole).into(),
             Type::Number if name == "port" => port(whole.get("engine").as_str().unwrap_or("postgres")).into(),
-            Type::Number => i64::from(matches!(name, "version" | "revision" | "latest_version")).into(),
+            Type::Number => i64::from(COUNTERS.contains(&name)).into(),
             Type::Bool => false.into(),
             // The secret of a password that RDS manages itself.
             Type::List(element)

@@ -107,6 +107,21 @@ impl Record {
         Ok(found)
     }
 
+    /// The planned state made up. What replaces a task definition is its next revision, not the first again.
+    fn new_revision(&self, change: &Change) -> io::Result<Value> {
+        let mut change = change.clone();
+        let mut state = change.made_up();
+        if change.planned.get("revision").is_unknown() && change.prior.is_null() {
+            let mut revision = 1;
+            while self.last(&key(&change.schema, &change.place.region, &state))?.is_some() {
+                revision += 1;
+                change.planned.set("revision", Value::from(revision));
+                state = change.made_up();
+            }
+        }
+        Ok(state)
+    }
+
     /// The last recorded version of a secret that fits the request. Its content is there only where the configuration
     /// keeps it in the state anyway (`secret_string`).
     fn secret_version(&self, request: &SecretRequest) -> io::Result<Option<RecordedSecret>> {
@@ -190,7 +205,7 @@ impl Backend for Record {
             self.append(&key, "null").map_err(|error| self.failed(&error))?;
             return Ok(Value::Null);
         }
-        let state = change.made_up();
+        let state = self.new_revision(&change).map_err(|error| self.failed(&error))?;
         let key = key(schema, region, &state);
         self.append(&key, &json::encode(&state)).map_err(|error| self.failed(&error))?;
         Ok(state)

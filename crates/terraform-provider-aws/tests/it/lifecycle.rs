@@ -320,6 +320,35 @@ resource "aws_db_instance" "replica" {
 }
 
 #[test]
+fn a_new_task_definition_is_the_next_revision_and_reaches_its_service() {
+    let configuration = |image: &str| {
+        format!(
+            r#"
+resource "aws_ecs_task_definition" "t" {{
+  family                = "app"
+  container_definitions = jsonencode([{{ name = "app", image = "{image}" }}])
+}}
+resource "aws_ecs_service" "s" {{
+  name            = "app"
+  task_definition = aws_ecs_task_definition.t.arn
+}}
+output "revision" {{
+  value = aws_ecs_service.s.task_definition
+}}
+"#
+        )
+    };
+    let workspace = Workspace::new(&configuration("one"));
+    for (image, revision) in [("one", 1), ("two", 2), ("three", 3)] {
+        workspace.write("main.tf", &configuration(image));
+        workspace.apply(&[]);
+        workspace.plan(&[]).assert_no_changes();
+        let arn = workspace.state()["outputs"]["revision"]["value"].clone();
+        assert!(arn.as_str().unwrap().ends_with(&format!("task-definition/app:{revision}")), "{arn}");
+    }
+}
+
+#[test]
 fn a_policy_that_is_only_partly_known_keeps_what_its_plan_promised() {
     let workspace = Workspace::new(
         r#"

@@ -50,6 +50,16 @@ fn what_excludes_a_configured_argument_is_not_made_up() {
 }
 
 #[test]
+fn a_change_counts_on() {
+    let before = Value::object([("latest_version", Value::from(3))]);
+    let planned = Value::object([("latest_version", Value::UNKNOWN), ("revision", Value::UNKNOWN)]);
+    let counted = counted_on(&before, &planned);
+    assert_eq!(counted.get("latest_version").as_i64(), Some(4));
+    assert!(counted.get("revision").is_unknown(), "there was none before");
+    assert_eq!(counted_on(&Value::Null, &planned), planned);
+}
+
+#[test]
 fn nothing_stays_unknown_in_any_type_in_depth() {
     for name in facts::type_names().filter(|name| name.starts_with("aws_")) {
         let made = filled(name, &[]);
