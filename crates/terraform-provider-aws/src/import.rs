@@ -17,7 +17,7 @@ use form::Form;
 /// AWS's longest names (an ARN has at most 2,048 characters) with room for what stands around them.
 const LONGEST_ID: usize = 4096;
 
-/// Types whose id no form describes, because what is in it tells by itself which attribute it is.
+/// A type whose id no form describes: what stands in it tells by itself which attribute it is.
 const SECURITY_GROUP_RULE: &str = "aws_security_group_rule";
 
 /// The attributes that `id` says, or why it says nothing.
