@@ -17,7 +17,14 @@ use crate::config::Secret;
 use crate::consistency::constant_time_eq;
 use crate::telemetry::{AccessRecord, Metrics};
 
-/// Answers a request. `connection`: what its bytes told.
+/// The methods of a path that only answers. This and the two below are also in the OpenAPI document.
+pub(super) const READ_ONLY: &str = "GET, HEAD, OPTIONS";
+/// The methods of `/hello/{username}` on the public listener.
+pub(super) const GREETING: &str = "GET, HEAD, PUT, OPTIONS";
+/// And on the private one.
+pub(super) const REMOVAL: &str = "DELETE, OPTIONS";
+
+/// Answers a request. `refusal`: what is wrong with it below its path; `must_close`: nothing can be read behind it.
 pub(super) async fn answer(
     app: &App,
     audience: Audience,
@@ -82,7 +89,6 @@ async fn handle(app: &App, audience: Audience, request: Request<Incoming>) -> Ha
 }
 
 async fn handle_public(app: &App, request: Request<Incoming>) -> Handled {
-    const READ: &str = "GET, HEAD, OPTIONS";
     let path = request.uri().path();
     if let Some(segment) = hello_segment(path) {
         let answered = match *request.method() {
@@ -91,47 +97,45 @@ async fn handle_public(app: &App, request: Request<Incoming>) -> Handled {
                 let segment = segment.to_owned();
                 hello::put(app, &segment, request).await
             }
-            _ => other_method(request.method(), "GET, HEAD, PUT, OPTIONS"),
+            _ => other_method(request.method(), GREETING),
         };
         return (Route::Hello, answered);
     }
-    let route = match path {
-        "/" => Route::Home,
-        "/health" => Route::Health,
-        "/health/ready" => Route::HealthReady,
-        "/health/deep" => Route::HealthDeep,
-        "/openapi.json" => Route::OpenApi,
-        "/docs" => Route::Docs,
-        path if path.starts_with("/assets/") => Route::Asset,
-        _ => return (Route::Unmatched, Err(Problem::not_found())),
-    };
-    let answered = match *request.method() {
-        Method::GET | Method::HEAD => match route {
-            Route::Home => Ok(pages::home(request.headers())),
-            Route::Health => Ok(health::health()),
-            Route::HealthReady => Ok(health::ready(app)),
-            Route::HealthDeep => Ok(health::deep(app)),
-            Route::OpenApi => Ok(openapi::respond()),
-            Route::Docs => Ok(pages::docs(request.headers())),
-            _ => pages::asset(path).ok_or_else(Problem::not_found),
-        },
-        _ => other_method(request.method(), READ),
-    };
-    (route, answered)
+    if path == "/" {
+        return (Route::Home, read_only(request.method(), || pages::home(request.headers())));
+    }
+    handle_shared(app, Audience::Public, &request)
 }
 
 async fn handle_private(app: &App, request: Request<Incoming>) -> Handled {
     let path = request.uri().path();
     match path {
         "/metrics" => (Route::Metrics, read_only(request.method(), || metrics(app))),
-        "/health" => (Route::Health, read_only(request.method(), health::health)),
-        "/health/ready" => (Route::HealthReady, read_only(request.method(), || health::ready(app))),
-        "/health/deep" => (Route::HealthDeep, read_only(request.method(), || health::deep(app))),
         "/users" => (Route::Users, list_users(app, &request).await),
         path => match hello_segment(path) {
             Some(segment) => (Route::Hello, delete_user(app, segment, &request).await),
-            None => (Route::Unmatched, Err(Problem::not_found())),
+            None => handle_shared(app, Audience::Private, &request),
         },
+    }
+}
+
+/// What both listeners answer: the health, and the page about the API with what it needs.
+fn handle_shared(app: &App, audience: Audience, request: &Request<Incoming>) -> Handled {
+    let (method, headers, path) = (request.method(), request.headers(), request.uri().path());
+    match path {
+        "/health" => (Route::Health, read_only(method, health::health)),
+        "/health/ready" => (Route::HealthReady, read_only(method, || health::ready(app))),
+        "/health/deep" => (Route::HealthDeep, read_only(method, || health::deep(app))),
+        "/openapi.json" => (Route::OpenApi, read_only(method, || openapi::respond(headers))),
+        "/docs" => (Route::Docs, read_only(method, || pages::docs(headers, audience))),
+        path if path.starts_with("/assets/") => {
+            let answered = match pages::asset(headers, path) {
+                Some(asset) => read_only(method, || asset),
+                None => Err(Problem::not_found()),
+            };
+            (Route::Asset, answered)
+        }
+        _ => (Route::Unmatched, Err(Problem::not_found())),
     }
 }
 
@@ -143,7 +147,7 @@ fn hello_segment(path: &str) -> Option<&str> {
 fn read_only(method: &Method, respond: impl FnOnce() -> Response) -> Result<Response, Problem> {
     match *method {
         Method::GET | Method::HEAD => Ok(respond()),
-        _ => other_method(method, "GET, HEAD, OPTIONS"),
+        _ => other_method(method, READ_ONLY),
     }
 }
 
@@ -161,7 +165,7 @@ fn other_method(method: &Method, allow: &'static str) -> Result<Response, Proble
 async fn list_users(app: &App, request: &Request<Incoming>) -> Result<Response, Problem> {
     let token = configured_token(app)?;
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return other_method(request.method(), "GET, HEAD, OPTIONS");
+        return other_method(request.method(), READ_ONLY);
     }
     authorize(token, request)?;
     users::list(app, request).await
@@ -170,7 +174,7 @@ async fn list_users(app: &App, request: &Request<Incoming>) -> Result<Response, 
 async fn delete_user(app: &App, segment: &str, request: &Request<Incoming>) -> Result<Response, Problem> {
     let token = configured_token(app)?;
     if *request.method() != Method::DELETE {
-        return other_method(request.method(), "DELETE, OPTIONS");
+        return other_method(request.method(), REMOVAL);
     }
     authorize(token, request)?;
     hello::delete(app, segment, request).await
@@ -188,16 +192,18 @@ fn authorize(token: &Secret, request: &Request<Incoming>) -> Result<(), Problem>
     });
     match sent {
         Some(sent) if constant_time_eq(sent, token.expose().as_bytes()) => Ok(()),
-        _ => Err(Problem::new(
-            Kind::Unauthorized,
-            "Send the administrators' token as Authorization: Bearer TOKEN.",
-        )),
+        _ => Err(unauthorized()),
     }
 }
 
-/// The figures of this process, for Prometheus. On the private listener, without a token.
+/// No token, or a wrong one.
+pub(super) fn unauthorized() -> Problem {
+    Problem::new(Kind::Unauthorized, "Send the administrators' token as Authorization: Bearer TOKEN.")
+}
+
+/// The figures of this process, for Prometheus. No token is needed.
 #[utoipa::path(
-    get, path = "/metrics", tag = "administration",
+    get, path = "/metrics", tag = "administration", operation_id = "getMetrics",
     responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain"))
 )]
 pub(super) fn metrics(app: &App) -> Response {

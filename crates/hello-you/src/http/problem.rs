@@ -174,9 +174,14 @@ impl Problem {
         self.kind
     }
 
-    /// The answer.
-    pub fn into_response(self) -> Response<Body> {
-        let document = Document {
+    /// A defect of ours; what it was is in the log.
+    pub fn internal_error() -> Self {
+        Self::new(Kind::InternalError, "Something went wrong here. It has been logged.")
+    }
+
+    /// What a client reads.
+    pub(super) fn document(&self) -> impl Serialize {
+        Document {
             r#type: format!("{TYPE_PREFIX}{}", self.kind.slug()),
             title: self.kind.title(),
             status: self.kind.status().as_u16(),
@@ -185,8 +190,12 @@ impl Problem {
                 .field
                 .as_deref()
                 .map(|field| [FieldError { pointer: pointer(field), detail: &self.detail }]),
-        };
-        let json = serde_json::to_vec(&document).expect("strings and numbers always become JSON");
+        }
+    }
+
+    /// The answer.
+    pub fn into_response(self) -> Response<Body> {
+        let json = serde_json::to_vec(&self.document()).expect("strings and numbers always become JSON");
         let mut response = Response::new(Body::from(json));
         *response.status_mut() = self.kind.status();
         let headers = response.headers_mut();
@@ -243,7 +252,7 @@ impl From<StoreError> for Problem {
             ),
             StoreError::Failed(error) => {
                 tracing::error!(error, "failed to answer from the database");
-                Self::new(Kind::InternalError, "Something went wrong here. It has been logged.")
+                Self::internal_error()
             }
         }
     }
