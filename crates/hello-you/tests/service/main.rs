@@ -8,6 +8,7 @@
 mod api;
 mod browser;
 mod consistency;
+mod documentation;
 mod fencing;
 mod migrations;
 mod openapi;
