@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
+use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode, Version};
 
 use super::head_scan::HeadScan;
@@ -41,8 +42,8 @@ pub(super) async fn answer(
         None => handle(app, audience, request).await,
     };
     let mut response = result.unwrap_or_else(Problem::into_response);
-    if route == Route::Hello {
-        hello::forbid_caching(&mut response);
+    if matches!(route, Route::Hello | Route::Users) {
+        forbid_caching(&mut response);
     }
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.clone());
@@ -65,10 +66,16 @@ pub(super) async fn answer(
     response
 }
 
+/// What tells of people, and errors in its place, is never stored by a cache.
+fn forbid_caching(response: &mut Response) {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
 /// What is wrong with a request below its path, if anything.
 pub(super) fn refusal(request: &Request<Incoming>, scan: &HeadScan) -> Option<Problem> {
     if scan.is_ambiguous() {
-        let detail = "The request gives more than one length of its body.";
+        let detail =
+            "The request gives more than one length of its body, or a transfer coding besides chunked.";
         return Some(Problem::new(Kind::AmbiguousLength, detail));
     }
     // RFC 9112, section 3.2: exactly one Host field in each HTTP/1.1 request.
@@ -76,7 +83,17 @@ pub(super) fn refusal(request: &Request<Incoming>, scan: &HeadScan) -> Option<Pr
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         return Some(Problem::new(Kind::MissingHost, "The request must have exactly one Host header."));
     }
+    let host = request.headers().get(HOST).map_or(&b""[..], HeaderValue::as_bytes);
+    if !is_host(host) {
+        let detail = "The Host header must be a name or an address, with a port or without.";
+        return Some(Problem::new(Kind::InvalidHost, detail));
+    }
     None
+}
+
+/// RFC 9112, section 3.2: what is no host is refused. Empty is right where a URI names none.
+fn is_host(value: &[u8]) -> bool {
+    value.is_empty() || (!value.contains(&b'@') && Authority::try_from(value).is_ok())
 }
 
 type Handled = (Route, Result<Response, Problem>);
@@ -186,12 +203,13 @@ fn configured_token(app: &App) -> Result<&Secret, Problem> {
 }
 
 fn authorize(token: &Secret, request: &Request<Incoming>) -> Result<(), Problem> {
-    let sent = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
-        let (scheme, sent) = value.split_at_checked(b"Bearer ".len())?;
-        scheme.eq_ignore_ascii_case(b"Bearer ").then_some(sent)
-    });
+    let mut values = request.headers().get_all(AUTHORIZATION).iter();
+    // With two of them, a proxy in front may have looked at the other one.
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(unauthorized()) };
+    let sent = value.as_bytes().split_at_checked(b"Bearer ".len());
+    let sent = sent.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "));
     match sent {
-        Some(sent) if constant_time_eq(sent, token.expose().as_bytes()) => Ok(()),
+        Some((_, sent)) if constant_time_eq(sent.trim_ascii_start(), token.expose().as_bytes()) => Ok(()),
         _ => Err(unauthorized()),
     }
 }

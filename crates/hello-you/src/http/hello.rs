@@ -2,9 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use hyper::body::Incoming;
-use hyper::header::{
-    CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, SET_COOKIE,
-};
+use hyper::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 use hyper::{Request, StatusCode};
 
 use super::openapi::components;
@@ -135,11 +133,6 @@ pub(super) fn user_not_found() -> Problem {
 /// The date of birth is today or later.
 pub(super) fn not_in_the_past() -> Problem {
     Problem::in_field(Kind::DateNotInThePast, "dateOfBirth", "The date of birth must be before today.")
-}
-
-/// Greetings, and errors in their place, are never stored by a cache.
-pub(super) fn forbid_caching(response: &mut Response) {
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 /// The name in the path.

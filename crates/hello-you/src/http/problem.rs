@@ -86,6 +86,8 @@ kinds! {
     InvalidLimit = BAD_REQUEST, "invalid-limit", "Invalid limit";
     /// The request names no host.
     MissingHost = BAD_REQUEST, "missing-host", "Missing host";
+    /// The `Host` header is no host.
+    InvalidHost = BAD_REQUEST, "invalid-host", "Invalid host";
     /// The request gives more than one length of its body.
     AmbiguousLength = BAD_REQUEST, "ambiguous-length", "Ambiguous length";
     /// The body ended before its announced length, or was badly chunked.
@@ -211,7 +213,11 @@ impl Problem {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hello-you\""));
             }
             // What follows on such a connection cannot be told apart from the rest of this request.
-            Kind::MissingHost | Kind::AmbiguousLength | Kind::IncompleteBody | Kind::RequestTimeout => {
+            Kind::MissingHost
+            | Kind::InvalidHost
+            | Kind::AmbiguousLength
+            | Kind::IncompleteBody
+            | Kind::RequestTimeout => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}
