@@ -74,6 +74,59 @@ async fn migrate_makes_a_role_with_no_more_rights_than_serving_needs() {
     assert!(!server.log_tail().contains("a password"), "the password stands in the log");
 }
 
+/// What a service with these settings logs as its reason not to migrate.
+async fn reason_not_to_migrate(url: &str) -> String {
+    let service = Service::start(&[("DATABASE_URL", url), ("DB_POOL_SIZE", "4")]).await;
+    let line =
+        service.process.wait_for_line(LIMIT, |line| line.contains("failed to migrate the schema")).await;
+    let ready = service.get("/health/ready").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE, "{ready:?}");
+    assert!(ready.body.contains("the schema is not there yet"), "{ready:?}");
+    line
+}
+
+#[tokio::test]
+async fn a_migration_that_is_refused_says_why_and_harms_no_later_look() {
+    let server = PgServer::shared().await;
+    server.create_database("occupied").await;
+    let client = server.client_in("occupied").await;
+    client.batch_execute("create table users (id int)").await.unwrap();
+    let url = server.url("postgres", "occupied");
+    let line = reason_not_to_migrate(&url).await;
+    assert!(line.contains("relation \\\"users\\\" already exists"), "{line}");
+
+    let service = Service::start(&[("DATABASE_URL", url.as_str()), ("DB_POOL_SIZE", "4")]).await;
+    service.process.wait_for_line(LIMIT, |line| line.contains("failed to migrate the schema")).await;
+    client.batch_execute("drop table users").await.unwrap();
+    service.wait_ready("primary", "primary").await;
+    let said = service.process.stdout().join("\n");
+    assert!(!said.contains("current transaction is aborted"), "{said}");
+}
+
+/// A name that the encoding does not have would fail with everything that is stored or read together with it.
+#[tokio::test]
+async fn a_database_in_another_encoding_than_utf_8_is_refused() {
+    let server = PgServer::shared().await;
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let database = format!("in_{}", encoding.to_lowercase());
+        let create = format!(
+            "create database {database} encoding '{encoding}' template template0 lc_collate 'C' lc_ctype 'C'"
+        );
+        server.sql(&create).await;
+        let url = server.url("postgres", &database);
+        let line = reason_not_to_migrate(&url).await;
+        assert!(line.contains(&format!("the database's encoding is {encoding}")), "{line}");
+        let migrate = ChildProcess::builder(env!("CARGO_BIN_EXE_hello-you"))
+            .arg("migrate")
+            .env_clear()
+            .env("DATABASE_URL", &url)
+            .start();
+        assert_eq!(migrate.wait_exit(LIMIT).await.code(), Some(1));
+        let stderr = migrate.stderr().join("\n");
+        assert!(stderr.contains(&format!("the database's encoding is {encoding}")), "{stderr}");
+    }
+}
+
 #[tokio::test]
 async fn migrate_without_a_writer_says_so_and_ends_with_1() {
     let migrate = ChildProcess::builder(env!("CARGO_BIN_EXE_hello-you"))

@@ -50,7 +50,7 @@ async fn drive(document: &Value, operations: usize, address: SocketAddr, options
     std::fs::write(&file, document.to_string()).unwrap();
     let process = ChildProcess::builder(program)
         .args(["run", "--checks", "all", "--exclude-checks", NOT_IN_A_SCHEMA, "--continue-on-failure"])
-        .args(["--seed", "1", "--max-examples", "100", "--warnings", "off", "--url"])
+        .args(["--seed", "1", "--max-examples", "50", "--warnings", "off", "--url"])
         .arg(format!("http://{address}"))
         .args(options)
         .arg(&file)
