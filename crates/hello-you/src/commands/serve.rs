@@ -68,9 +68,9 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
     );
 
     let drained = {
-        let accept = workers.accept(listener, Audience::Public);
+        let accept = workers.accept(&listener, Audience::Public);
         let accept_private = async {
-            match private_listener {
+            match &private_listener {
                 Some(listener) => workers.accept(listener, Audience::Private).await,
                 None => std::future::pending().await,
             }
@@ -80,6 +80,10 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
             drained = drain(&mut signals, config.shutdown_grace, config.drain_delay, &draining) => drained,
         }
     };
+    workers.accept_last(listener, Audience::Public).await;
+    if let Some(listener) = private_listener {
+        workers.accept_last(listener, Audience::Private).await;
+    }
     // From here on nothing new is accepted; requests in progress finish.
     let ended = async {
         match drained {

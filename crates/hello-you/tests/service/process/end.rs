@@ -119,6 +119,26 @@ async fn a_second_signal_ends_at_once() {
     }
 }
 
+/// The kernel has completed such a connection, so its client does not know that nobody has taken it yet.
+#[tokio::test]
+async fn connections_that_wait_to_be_accepted_when_the_end_comes_are_answered() {
+    let service = Backend::Sqlite.start().await;
+    let pid = service.process.pid();
+    signal(pid, Signal::STOP);
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        let mut connection = Raw::connect(service.address).await;
+        connection.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        waiting.push(connection);
+    }
+    signal(pid, Signal::INT);
+    signal(pid, Signal::CONT);
+    for mut connection in waiting {
+        assert_eq!(connection.reply().await.status, 200);
+    }
+    assert_eq!(exit_code(&service).await, 0);
+}
+
 /// `timeout`, and process managers that signal a group as well as its leader, send two at once.
 #[tokio::test]
 async fn signals_that_come_together_are_one() {
