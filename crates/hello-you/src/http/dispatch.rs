@@ -93,7 +93,11 @@ pub(super) fn refusal(request: &Request<Incoming>, scan: &HeadScan) -> Option<Pr
 
 /// RFC 9112, section 3.2: what is no host is refused. Empty is right where a URI names none.
 fn is_host(value: &[u8]) -> bool {
-    value.is_empty() || (!value.contains(&b'@') && Authority::try_from(value).is_ok())
+    let Ok(authority) = Authority::try_from(value) else { return value.is_empty() };
+    let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
+    let behind = authority.as_str().strip_prefix(authority.host());
+    !authority.host().is_empty()
+        && behind.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
 type Handled = (Route, Result<Response, Problem>);
