@@ -1,5 +1,6 @@
 //! From method and path to a handler, and what is around every answer: request id, headers, log line, metrics.
 
+use std::net::Ipv6Addr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -7,7 +8,6 @@ use hyper::body::Incoming;
 use hyper::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode, Version};
 
 use super::head_scan::HeadScan;
@@ -93,11 +93,19 @@ pub(super) fn refusal(request: &Request<Incoming>, scan: &HeadScan) -> Option<Pr
 
 /// RFC 9112, section 3.2: what is no host is refused. Empty is right where a URI names none.
 fn is_host(value: &[u8]) -> bool {
-    let Ok(authority) = Authority::try_from(value) else { return value.is_empty() };
+    let Ok(value) = std::str::from_utf8(value) else { return false };
     let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
-    let behind = authority.as_str().strip_prefix(authority.host());
-    !authority.host().is_empty()
-        && behind.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
+    if let Some(bracketed) = value.strip_prefix('[') {
+        let Some((address, rest)) = bracketed.split_once(']') else { return false };
+        let port = if rest.is_empty() { Some("") } else { rest.strip_prefix(':') };
+        return address.parse::<Ipv6Addr>().is_ok() && port.is_some_and(is_port);
+    }
+    // RFC 3986, section 3.2.2: unreserved characters, escapes, sub-delimiters.
+    let is_in_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
+    match value.split_once(':') {
+        Some((name, port)) => !name.is_empty() && name.bytes().all(is_in_a_name) && is_port(port),
+        None => value.bytes().all(is_in_a_name),
+    }
 }
 
 type Handled = (Route, Result<Response, Problem>);

@@ -52,6 +52,8 @@ async fn migrate_makes_a_role_with_no_more_rights_than_serving_needs() {
         ("DB_USER", "serving"),
         ("DB_PASSWORD", PASSWORD),
         ("DB_SSLMODE", "disable"),
+        // Each connection hashes the password thousands of times, slowly in a build for tests on a busy machine.
+        ("HELLO_REQUEST_TIMEOUT", "15s"),
     ])
     .await;
     service.wait_ready("primary", "primary").await;
