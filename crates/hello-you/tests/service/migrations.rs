@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hello_testkit::{ChildProcess, PgServer, Poll, wait_until};
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 
 use crate::support::service::Service;
 
@@ -61,6 +61,7 @@ async fn migrate_makes_a_role_with_no_more_rights_than_serving_needs() {
         Poll::ready_if(put.status.is_success() && get.status == StatusCode::OK, put.body + &get.body)
     })
     .await;
+    assert_eq!(service.administer(Method::DELETE, "/hello/Ana").await.status, StatusCode::NO_CONTENT);
 
     let client = server.client_in("app").await;
     client.batch_execute("set role serving").await.unwrap();
