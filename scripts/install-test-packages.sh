@@ -9,6 +9,7 @@ needed=(
   "unshare util-linux"
   "python3 python3"
   "git git"
+  "curl curl"
   "crun crun"
   "chromium chromium"
   "chromedriver chromium-driver"
