@@ -5,7 +5,7 @@ import re
 
 from harness import REPOSITORY, TERRAFORM
 
-MODULES = ["modules/region", "modules/global", "single-region", "multi-region", "bootstrap"]
+MODULES = ["modules/bucket", "modules/region", "modules/global", "single-region", "multi-region", "bootstrap"]
 BEGIN = "<!-- variables and outputs: written by terraform/tests/run.py --accept -->"
 END = "<!-- end -->"
 

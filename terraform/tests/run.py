@@ -5,7 +5,7 @@
     terraform/tests/run.py plan state      only these parts
     terraform/tests/run.py --accept        also rewrites what is reviewed as text: expected policies, tables in READMEs
 
-Parts: format, validate, test, plan, state, failover, mutation, documents, lint.
+Parts: format, validate, test, plan, state, failover, trial, mutation, documents, lint.
 """
 
 import re
@@ -21,10 +21,11 @@ import lint_checks
 import mutation_checks
 import plan_checks
 import state_checks
+import trial_checks
 from harness import ROOTS, SCRATCH, TERRAFORM, Report, Workspace, state_resources, terraform_environment
 
-PARTS = ["format", "validate", "test", "plan", "state", "failover", "mutation", "documents", "lint"]
-DIRECTORIES = ["modules/region", "modules/global", "single-region", "multi-region", "bootstrap"]
+PARTS = ["format", "validate", "test", "plan", "state", "failover", "trial", "mutation", "documents", "lint"]
+DIRECTORIES = ["modules/bucket", "modules/region", "modules/global", "single-region", "multi-region", "bootstrap"]
 
 
 def terraform(*arguments, folder=TERRAFORM):
@@ -75,8 +76,10 @@ def proved(report, parts, accept):
             state_checks.check(report, root, workspace, accept)
         if "failover" in parts and root == "multi-region":
             failover_checks.check(report, workspace)
-    if parts & {"state", "lint"}:
+    if parts & {"plan", "state", "lint"}:
         bootstrap = Workspace("bootstrap", {"github_repository": "hello-you/hello-you"})
+        if "plan" in parts:
+            plan_checks.buckets(report, "bootstrap", bootstrap.plan().resources())
         bootstrap.apply()
         resources = state_resources(bootstrap.state())
         policies.update({f"bootstrap: {address}": policy for address, policy in state_checks.raw_policies(resources).items()})
@@ -105,6 +108,8 @@ def main(arguments):
     if "test" in parts:
         tested(report)
     policies, settings = proved(report, parts, accept) if parts & {"plan", "state", "failover", "documents", "lint"} else ({}, set())
+    if "trial" in parts:
+        trial_checks.check(report)
     if "mutation" in parts:
         mutation_checks.check(report)
     if "documents" in parts:

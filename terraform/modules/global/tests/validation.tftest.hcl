@@ -325,3 +325,23 @@ run "refuses_an_active_region_that_does_not_exist" {
 
   expect_failures = [terraform_data.rules]
 }
+
+run "refuses_a_name_that_aws_keeps_for_itself" {
+  command = plan
+
+  variables {
+    name = "sg"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "refuses_a_domain_too_long_for_a_certificate" {
+  command = plan
+
+  variables {
+    domain = "a-name-that-goes-on-and-on.and-has-many-parts.each-of-which-is-short.example.com"
+  }
+
+  expect_failures = [var.domain]
+}
