@@ -55,7 +55,7 @@ variable "trail_retention_days" {
   nullable    = false
 
   validation {
-    condition     = var.trail_retention_days >= 1 && floor(var.trail_retention_days) == var.trail_retention_days
-    error_message = "trail_retention_days must be a whole number of at least 1."
+    condition     = var.trail_retention_days >= 1 && var.trail_retention_days <= 36500 && floor(var.trail_retention_days) == var.trail_retention_days
+    error_message = "trail_retention_days must be a whole number from 1 to 36500."
   }
 }

@@ -61,7 +61,7 @@ variable "availability_zones" {
   nullable    = false
 
   validation {
-    condition     = length(var.availability_zones) >= 2 && alltrue([for zone in var.availability_zones : contains(["a", "b", "c", "d", "e", "f"], zone)])
+    condition     = length(var.availability_zones) >= 2 && alltrue([for zone in var.availability_zones : try(contains(["a", "b", "c", "d", "e", "f"], zone), false)])
     error_message = "availability_zones must be two or more letters from a to f."
   }
 }
@@ -366,13 +366,8 @@ variable "admin_cidr" {
 
   validation {
     # cidrhost refuses what is no address and writes one without leading zeros, hence the comparison.
-    condition     = var.admin_cidr == null ? true : can(regex("^[0-9.]+/32$", var.admin_cidr)) && try(cidrhost(var.admin_cidr, 0) == trimsuffix(var.admin_cidr, "/32"), false)
-    error_message = "admin_cidr must be exactly one IPv4 address, written as A.B.C.D/32: no wider range, no host bits, no IPv6."
-  }
-
-  validation {
-    condition     = var.admin_cidr == null ? true : !startswith(var.admin_cidr, "0.")
-    error_message = "admin_cidr must not be 0.0.0.0/32 or another address of 0.0.0.0/8: nobody has it."
+    condition     = var.admin_cidr == null ? true : can(regex("^[0-9.]+/32$", var.admin_cidr)) && try(cidrhost(var.admin_cidr, 0) == trimsuffix(var.admin_cidr, "/32"), false) && !can(regex("^(0|127|22[4-9]|2[3-5][0-9])\\.", var.admin_cidr))
+    error_message = "admin_cidr must be exactly one IPv4 address that somebody can have, written as A.B.C.D/32: no wider range, no host bits, no IPv6, no 0.0.0.0."
   }
 }
 

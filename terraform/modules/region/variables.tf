@@ -74,14 +74,9 @@ variable "network" {
   }
 
   validation {
-    condition     = alltrue([for zone in var.network.availability_zones : contains(["a", "b", "c", "d", "e", "f"], zone)])
-    error_message = "network.availability_zones must be letters from a to f, the last letter of each zone's name."
-  }
-
-  validation {
     # A load balancer and a DB subnet group each need two.
-    condition     = length(var.network.availability_zones) >= 2
-    error_message = "network.availability_zones must name at least two zones."
+    condition     = length(var.network.availability_zones) >= 2 && alltrue([for zone in var.network.availability_zones : try(contains(["a", "b", "c", "d", "e", "f"], zone), false)])
+    error_message = "network.availability_zones must be two or more letters from a to f, the last letter of each zone's name."
   }
 
   validation {
@@ -110,8 +105,8 @@ variable "load_balancer" {
   nullable = false
 
   validation {
-    condition     = length(var.load_balancer.ingress_cidrs) > 0 && alltrue([for cidr in var.load_balancer.ingress_cidrs : can(cidrnetmask(cidr))])
-    error_message = "load_balancer.ingress_cidrs must be one or more IPv4 ranges."
+    condition     = length(var.load_balancer.ingress_cidrs) > 0 && alltrue([for cidr in var.load_balancer.ingress_cidrs : can(cidrnetmask(cidr)) && try(cidrsubnet(cidr, 0, 0) == cidr, false)])
+    error_message = "load_balancer.ingress_cidrs must be one or more IPv4 ranges without host bits."
   }
 
   validation {
@@ -165,7 +160,7 @@ variable "certificate_validation_fqdns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for fqdn in var.certificate_validation_fqdns : fqdn != ""])
+    condition     = alltrue([for fqdn in var.certificate_validation_fqdns : try(length(fqdn) > 0, false)])
     error_message = "certificate_validation_fqdns must not contain an empty name."
   }
 }
@@ -413,7 +408,7 @@ variable "far_database_hosts" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for host in var.far_database_hosts : !strcontains(host, ",") && host != ""])
+    condition     = alltrue([for host in var.far_database_hosts : try(!strcontains(host, ",") && host != "", false)])
     error_message = "far_database_hosts must be host names without a comma."
   }
 }
@@ -464,8 +459,8 @@ variable "secret_replica" {
   default = null
 
   validation {
-    condition     = var.secret_replica == null ? true : can(regex("^[a-z]{2}(-[a-z]+)+-[1-9]$", var.secret_replica.region))
-    error_message = "secret_replica.region must be the name of an AWS region."
+    condition     = var.secret_replica == null ? true : can(regex("^[a-z]{2}(-[a-z]+)+-[1-9]$", var.secret_replica.region)) && var.secret_replica.kms_key_id != null
+    error_message = "secret_replica.region must be the name of an AWS region, and kms_key_id a key there."
   }
 }
 
@@ -478,7 +473,7 @@ variable "home_secrets" {
   default = null
 
   validation {
-    condition     = var.home_secrets == null ? true : length(setsubtract(["registry", "database", "application", "administrator"], keys(var.home_secrets.arns))) == 0
+    condition     = var.home_secrets == null ? true : try(length(setsubtract(["registry", "database", "application", "administrator"], keys(var.home_secrets.arns))) == 0, false)
     error_message = "home_secrets.arns must have the keys registry, database, application and administrator."
   }
 }
@@ -529,13 +524,8 @@ variable "bastion" {
 
   validation {
     # cidrhost refuses what is no address and writes one without leading zeros, hence the comparison.
-    condition     = var.bastion.admin_cidr == null ? true : can(regex("^[0-9.]+/32$", var.bastion.admin_cidr)) && try(cidrhost(var.bastion.admin_cidr, 0) == trimsuffix(var.bastion.admin_cidr, "/32"), false)
-    error_message = "bastion.admin_cidr must be exactly one IPv4 address, written as A.B.C.D/32: no wider range, no host bits, no IPv6."
-  }
-
-  validation {
-    condition     = var.bastion.admin_cidr == null ? true : !startswith(var.bastion.admin_cidr, "0.")
-    error_message = "bastion.admin_cidr must not be 0.0.0.0/32 or another address of 0.0.0.0/8: nobody has it."
+    condition     = var.bastion.admin_cidr == null ? true : can(regex("^[0-9.]+/32$", var.bastion.admin_cidr)) && try(cidrhost(var.bastion.admin_cidr, 0) == trimsuffix(var.bastion.admin_cidr, "/32"), false) && !can(regex("^(0|127|22[4-9]|2[3-5][0-9])\\.", var.bastion.admin_cidr))
+    error_message = "bastion.admin_cidr must be exactly one IPv4 address that somebody can have, written as A.B.C.D/32: no wider range, no host bits, no IPv6, no 0.0.0.0."
   }
 
   validation {
@@ -589,7 +579,7 @@ variable "alarms" {
   }
 
   validation {
-    condition     = alltrue([for name, value in var.alarms : name == "email" ? true : tonumber(value) > 0])
-    error_message = "every threshold in alarms must be greater than 0."
+    condition     = alltrue([for name, value in var.alarms : name == "email" ? true : tonumber(value) > 0 && (can(regex("_(percent|pct)$", name)) ? tonumber(value) <= 100 : true)])
+    error_message = "every threshold in alarms must be greater than 0, and those in per cent at most 100."
   }
 }

@@ -643,7 +643,7 @@ run "refuses_a_secret_version_beyond_all_counting" {
   command = plan
 
   variables {
-    secret_versions = { registry = 1e30 }
+    secret_versions = { registry = 1000001 }
   }
 
   expect_failures = [var.secret_versions]

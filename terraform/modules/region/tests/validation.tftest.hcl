@@ -969,7 +969,7 @@ run "refuses_a_secret_version_beyond_all_counting" {
   command = plan
 
   variables {
-    secrets = { versions = { registry = 1e30 } }
+    secrets = { versions = { registry = 1000001 } }
   }
 
   expect_failures = [var.secrets]
@@ -1013,4 +1013,54 @@ run "refuses_an_address_with_a_line_break" {
   }
 
   expect_failures = [var.alarms]
+}
+
+run "refuses_a_zone_that_is_nothing" {
+  command = plan
+
+  variables {
+    network = { cidr = "10.10.0.0/16", availability_zones = ["a", null] }
+  }
+
+  expect_failures = [var.network]
+}
+
+run "refuses_clients_with_host_bits" {
+  command = plan
+
+  variables {
+    load_balancer = { ingress_cidrs = ["10.0.0.1/8"] }
+  }
+
+  expect_failures = [var.load_balancer]
+}
+
+run "refuses_a_threshold_above_all_there_is" {
+  command = plan
+
+  variables {
+    alarms = { database_cpu_percent = 101 }
+  }
+
+  expect_failures = [var.alarms]
+}
+
+run "refuses_an_address_for_many" {
+  command = plan
+
+  variables {
+    bastion = { admin_cidr = "224.0.0.1/32", public_key = "ssh-ed25519 AAAA" }
+  }
+
+  expect_failures = [var.bastion]
+}
+
+run "refuses_a_secret_replica_without_a_key" {
+  command = plan
+
+  variables {
+    secret_replica = { region = "eu-central-1", kms_key_id = null }
+  }
+
+  expect_failures = [var.secret_replica]
 }
