@@ -51,5 +51,16 @@ def check(report):
             if values.get("deletion_protection") or values.get("enable_deletion_protection") or kind in ("aws_s3_bucket", "aws_route53_zone") and not values["force_destroy"]
         ],
     )
+
+    # What changes by itself: the image of the month, the number of tasks.
+    def time_passes(address, attributes):
+        if address.endswith('aws_instance.bastion["this"]'):
+            attributes["ami"] = "ami-00000000000000000"
+        if address.endswith("aws_ecs_service.this"):
+            attributes["desired_count"] = 5
+
+    workspace.edit_state(time_passes)
+    report.equal("trial: neither a newer image nor scaled tasks make a plan", workspace.plan().changes(), {})
+
     workspace.run("destroy", "-no-color", "-input=false", "-auto-approve")
     report.equal("trial: a destroy leaves nothing", list(state_resources(workspace.state())), [])
