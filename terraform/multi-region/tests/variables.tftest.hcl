@@ -1,4 +1,5 @@
-# Every rule on a variable, with a value that breaks that rule and no other. The healthy values stand first.
+# Every rule on a variable, with a value that breaks that rule and no other. The healthy values stand first. These need no
+# provider and no resource: terraform/tests/run.py runs them with variables.tf alone, in seconds.
 
 variables {
   image            = "ghcr.io/hello-you/hello-you@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -39,54 +40,154 @@ run "refuses_an_unknown_environment" {
   expect_failures = [var.environment]
 }
 
-run "refuses_a_zone_for_a_region" {
+run "refuses_a_zone_for_region_a" {
   command = plan
 
   variables {
-    region = "eu-west-1a"
+    region_a = "eu-west-1a"
   }
 
-  expect_failures = [var.region]
+  expect_failures = [var.region_a]
 }
 
-run "refuses_a_network_with_host_bits" {
+run "refuses_a_zone_for_region_b" {
   command = plan
 
   variables {
-    vpc_cidr = "10.10.0.1/16"
+    region_b = "eu-central-1a"
   }
 
-  expect_failures = [var.vpc_cidr]
+  expect_failures = [var.region_b]
 }
 
-run "refuses_a_network_that_is_too_small" {
+run "refuses_one_region_twice" {
   command = plan
 
   variables {
-    vpc_cidr = "10.10.0.0/24"
+    region_b = "eu-west-1"
   }
 
-  expect_failures = [var.vpc_cidr]
+  expect_failures = [var.region_b]
 }
 
-run "refuses_a_single_zone" {
+run "refuses_a_zone_for_the_witness" {
   command = plan
 
   variables {
-    availability_zones = ["a"]
+    witness_region = "eu-north-1a"
   }
 
-  expect_failures = [var.availability_zones]
+  expect_failures = [var.witness_region]
 }
 
-run "refuses_a_zone_by_its_full_name" {
+run "refuses_a_witness_in_region_a" {
   command = plan
 
   variables {
-    availability_zones = ["eu-west-1a", "eu-west-1b"]
+    witness_region = "eu-west-1"
   }
 
-  expect_failures = [var.availability_zones]
+  expect_failures = [var.witness_region]
+}
+
+run "refuses_a_witness_in_region_b" {
+  command = plan
+
+  variables {
+    witness_region = "eu-central-1"
+  }
+
+  expect_failures = [var.witness_region]
+}
+
+run "refuses_an_active_region_by_its_aws_name" {
+  command = plan
+
+  variables {
+    active_region = "eu-west-1"
+  }
+
+  expect_failures = [var.active_region]
+}
+
+run "refuses_a_third_origin" {
+  command = plan
+
+  variables {
+    database_origin = "c"
+  }
+
+  expect_failures = [var.database_origin]
+}
+
+run "refuses_a_network_a_with_host_bits" {
+  command = plan
+
+  variables {
+    vpc_cidr_a = "10.10.0.1/16"
+  }
+
+  expect_failures = [var.vpc_cidr_a]
+}
+
+run "refuses_a_network_b_with_host_bits" {
+  command = plan
+
+  variables {
+    vpc_cidr_b = "10.20.0.1/16"
+  }
+
+  expect_failures = [var.vpc_cidr_b]
+}
+
+run "refuses_the_same_network_twice" {
+  command = plan
+
+  variables {
+    vpc_cidr_b = "10.10.0.0/16"
+  }
+
+  expect_failures = [var.vpc_cidr_b]
+}
+
+run "refuses_a_network_inside_the_other" {
+  command = plan
+
+  variables {
+    vpc_cidr_b = "10.10.16.0/20"
+  }
+
+  expect_failures = [var.vpc_cidr_b]
+}
+
+run "refuses_a_single_zone_in_a" {
+  command = plan
+
+  variables {
+    availability_zones_a = ["a"]
+  }
+
+  expect_failures = [var.availability_zones_a]
+}
+
+run "refuses_a_zone_by_its_full_name_in_b" {
+  command = plan
+
+  variables {
+    availability_zones_b = ["eu-central-1a", "eu-central-1b"]
+  }
+
+  expect_failures = [var.availability_zones_b]
+}
+
+run "refuses_an_empty_domain" {
+  command = plan
+
+  variables {
+    domain = ""
+  }
+
+  expect_failures = [var.domain]
 }
 
 run "refuses_an_interface_endpoint_for_s3" {
@@ -299,6 +400,16 @@ run "refuses_a_bastion_for_nobody" {
   expect_failures = [var.admin_cidr]
 }
 
+run "refuses_a_cold_pilot" {
+  command = plan
+
+  variables {
+    tasks = { min = 2, max = 6, pilot_min = 0 }
+  }
+
+  expect_failures = [var.tasks]
+}
+
 run "refuses_ssh_from_a_wider_range" {
   command = plan
 
@@ -397,6 +508,16 @@ run "refuses_a_retention_that_cloudwatch_lacks" {
   }
 
   expect_failures = [var.log_retention_days]
+}
+
+run "refuses_an_operator_that_is_no_principal" {
+  command = plan
+
+  variables {
+    operator_principals = ["alice"]
+  }
+
+  expect_failures = [var.operator_principals]
 }
 
 run "refuses_a_name_that_aws_keeps_for_itself" {
@@ -559,12 +680,22 @@ run "refuses_an_address_with_a_line_break" {
   expect_failures = [var.alarm_email]
 }
 
-run "refuses_a_public_range" {
+run "refuses_a_public_range_for_a" {
   command = plan
 
   variables {
-    vpc_cidr = "8.8.0.0/16"
+    vpc_cidr_a = "8.8.0.0/16"
   }
 
-  expect_failures = [var.vpc_cidr]
+  expect_failures = [var.vpc_cidr_a]
+}
+
+run "refuses_a_public_range_for_b" {
+  command = plan
+
+  variables {
+    vpc_cidr_b = "8.8.0.0/16"
+  }
+
+  expect_failures = [var.vpc_cidr_b]
 }

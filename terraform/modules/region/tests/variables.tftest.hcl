@@ -1,8 +1,5 @@
-# Every rule on a variable, with a value that breaks that rule and no other. The healthy values stand first.
-
-provider "aws" {
-  region = "eu-west-1"
-}
+# Every rule on a variable, with a value that breaks that rule and no other. The healthy values stand first. These need no
+# provider and no resource: terraform/tests/run.py runs them with variables.tf alone, in seconds.
 
 variables {
   environment  = "staging"
@@ -765,46 +762,6 @@ run "refuses_a_threshold_of_zero" {
 }
 
 # 6 tasks, twice during a deployment, with 8 connections each are 96, and 15 are kept free.
-run "refuses_more_connections_than_the_database_takes" {
-  command = plan
-
-  variables {
-    database = { max_connections = 100 }
-  }
-
-  expect_failures = [terraform_data.rules]
-}
-
-run "refuses_the_connections_of_the_other_region_too" {
-  command = plan
-
-  variables {
-    scaling = { max_tasks_other_region = 20 }
-  }
-
-  expect_failures = [terraform_data.rules]
-}
-
-run "refuses_a_replica_of_nothing" {
-  command = plan
-
-  variables {
-    database_is_origin = false
-  }
-
-  expect_failures = [terraform_data.rules]
-}
-
-run "warns_of_one_nat_gateway_in_production" {
-  command = plan
-
-  variables {
-    environment = "production"
-  }
-
-  expect_failures = [check.one_nat_gateway]
-}
-
 run "refuses_a_name_that_aws_keeps_for_itself" {
   command = plan
 
