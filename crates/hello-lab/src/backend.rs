@@ -316,6 +316,26 @@ impl Backend for LabBackend {
         None
     }
 
+    fn remarks(&self, schema: &TypeSchema, config: &Value) -> Vec<Diagnostic> {
+        // One summary for all, so that Terraform shows them as one where it may.
+        const SUMMARY: &str = "Recorded, not modelled";
+        if catalogue::depth(&schema.name) == catalogue::Depth::Recorded {
+            let detail =
+                format!("The lab keeps this {} and returns it exactly; it does nothing here.", schema.name);
+            return vec![Diagnostic::warning(SUMMARY, detail)];
+        }
+        let arguments = catalogue::not_modelled(&schema.name, config);
+        if arguments.is_empty() {
+            return Vec::new();
+        }
+        let detail = format!(
+            "Of this {} the lab keeps, and returns exactly, what has no effect here: {}.",
+            schema.name,
+            arguments.join(", ")
+        );
+        vec![Diagnostic::warning(SUMMARY, detail)]
+    }
+
     async fn apply(&self, change: Change) -> Result<Value, Diagnostic> {
         if change.planned.is_null() {
             self.delete(&change).await

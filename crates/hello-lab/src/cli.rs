@@ -5,7 +5,7 @@ mod exec;
 mod up;
 
 use crate::{
-    control::{Client, ControlError, Fault, Request},
+    control::{Client, ControlError, DatabaseOperation, Fault, Request},
     daemon, dns,
     environment::DEFAULT_LAB,
     lab::Lab,
@@ -77,10 +77,13 @@ enum Command {
         /// The part, as `status` names it: db/NAME, task/ID.
         part: String,
     },
-    /// Make a read replica a primary, as `aws rds promote-read-replica` does.
-    Promote {
-        /// Identifier of the database instance.
-        database: String,
+    /// Do to a database instance what `aws rds` would: promote, reboot, stop, start, snapshot.
+    Database {
+        /// Identifier of the instance.
+        identifier: String,
+        /// What to do.
+        #[command(subcommand)]
+        operation: DatabaseOperation,
     },
     /// Show what has happened.
     Events {
@@ -204,11 +207,11 @@ async fn call(lab: &Lab, data: &std::path::Path, command: Command) -> anyhow::Re
         Command::Env => Request::Environment,
         Command::Logs { group, follow } => Request::Logs { group, follow },
         Command::Fault { fault, part } => Request::Fault { fault, part },
-        Command::Promote { database } => Request::Promote { database },
+        Command::Database { identifier, operation } => Request::Database { operation, identifier },
         Command::Events { follow, last } => Request::Events { follow, last },
         _ => bail!("this subcommand is not one of the command line's"),
     };
-    let shows_result = matches!(request, Request::Fault { .. } | Request::Promote { .. });
+    let shows_result = matches!(request, Request::Fault { .. } | Request::Database { .. });
     let result = ask(lab, &request, &mut io::stdout()).await?;
     if shows_result {
         writeln!(io::stdout(), "{result}")?;

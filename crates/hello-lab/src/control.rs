@@ -38,10 +38,12 @@ pub enum Request {
         /// The part.
         part: String,
     },
-    /// Makes a read replica a primary, as `aws rds promote-read-replica` does.
-    Promote {
-        /// Its identifier.
-        database: String,
+    /// What the `aws rds` commands do to an instance that Terraform has no word for.
+    Database {
+        /// What to do.
+        operation: DatabaseOperation,
+        /// Identifier of the instance.
+        identifier: String,
     },
     /// Puts an image into the registry and answers with its digest.
     Push {
@@ -59,6 +61,25 @@ pub enum Request {
     Settle,
     /// Ends the daemon; the parts stay.
     Stop,
+}
+
+/// Something that is done to a database instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Subcommand)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseOperation {
+    /// Make a read replica a primary, as `aws rds promote-read-replica` does.
+    Promote,
+    /// Restart it, as `aws rds reboot-db-instance` does; parameters that wait for a reboot take effect.
+    Reboot,
+    /// Stop it until it is started again, as `aws rds stop-db-instance` does.
+    Stop,
+    /// Start it again, as `aws rds start-db-instance` does.
+    Start,
+    /// Keep its data under a name, as `aws rds create-db-snapshot` does.
+    Snapshot {
+        /// Name of the snapshot.
+        name: String,
+    },
 }
 
 /// A fault.

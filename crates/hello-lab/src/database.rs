@@ -8,7 +8,7 @@
 //!
 //! - [`model`]: what an instance should be
 //! - `plan`: the next step, from what is known; pure
-//! - `work`: looking, and doing a step
+//! - `work`: looking, in `work::observe`, and doing a step
 //! - `configuration`, [`parameters`]: the server's files, and RDS's parameters; pure
 //! - `files`: where everything lies, and what is remembered
 //! - `server`, `tool`, `session`: processes, programs that end, the lab's own sessions
@@ -54,7 +54,7 @@ use self::{
 };
 use crate::{lab::Lab, network::netns::Namespace};
 use hello_pg::NodeStatus;
-use std::{collections::BTreeSet, fs, net::SocketAddr, sync::Arc, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 /// More steps than the longest way from nothing to available, twice: a plan that goes in circles ends as an error.
 const MAX_STEPS: usize = 32;
@@ -96,10 +96,11 @@ impl Databases {
         let mut work = Work::begin(&self.shared, instance).await?;
         let mut steps = Vec::new();
         while steps.len() < MAX_STEPS {
-            let step = match next(&work.observe().await?) {
+            let (facts, session) = work.observe().await?;
+            let step = match next(&facts) {
                 Next::Do(step) => step,
                 Next::Rest(status) => {
-                    work.tidy().await?;
+                    work.tidy(session.filter(|_| status == Status::Available)).await?;
                     return Ok(status);
                 }
             };
@@ -151,7 +152,7 @@ impl Databases {
         }
         let Some(endpoint) = &state.endpoint else { return Ok((Status::Creating, None)) };
         let node = match session::answer(&files, endpoint.port, Instant::now()).await {
-            Ok(node) => node,
+            Ok((_, node)) => node,
             Err(_) if !state.synced => return Ok((Status::Creating, None)),
             Err(_) if state.rebooting => return Ok((Status::Rebooting, None)),
             Err(_) if volume_of(&self.shared, &files)?.is_full() => return Ok((Status::StorageFull, None)),
@@ -219,14 +220,16 @@ impl Databases {
     /// Copies an instance's data under a name.
     pub async fn snapshot(&self, identifier: &str, name: &str) -> Result<Snapshot, DatabaseError> {
         let _alone = self.shared.lock(identifier).await;
-        if snapshot::find(&self.shared.lab, name)?.is_some() {
-            return Err(DatabaseError::SnapshotExists(name.to_owned()));
-        }
         let (files, state) = self.known(identifier)?;
         self.take(&files, &state, name).await
     }
 
     async fn take(&self, files: &Files, state: &State, name: &str) -> Result<Snapshot, DatabaseError> {
+        // No instance has a name with a dot.
+        let _alone = self.shared.lock(&format!("snapshot.{name}")).await;
+        if snapshot::find(&self.shared.lab, name)?.is_some() {
+            return Err(DatabaseError::SnapshotExists(name.to_owned()));
+        }
         let running_on = match (self.shared.adopt(files)?, &state.endpoint) {
             (Some(_), Some(endpoint)) => {
                 self.session(files, state, "copied").await?;
@@ -272,14 +275,14 @@ impl Databases {
     }
 
     async fn take_last(&self, files: &Files, state: &mut State, name: &str) -> Result<(), DatabaseError> {
-        let has_begun = state.final_snapshot.as_deref() == Some(name);
-        match snapshot::find(&self.shared.lab, name)? {
-            Some(_) if has_begun => return Ok(()),
-            Some(_) => return Err(DatabaseError::SnapshotExists(name.to_owned())),
-            None => {}
+        let exists = snapshot::find(&self.shared.lab, name)?.is_some();
+        if exists && state.final_snapshot.as_deref() == Some(name) {
+            return Ok(());
         }
-        state.final_snapshot = Some(name.to_owned());
-        files.write_state(state)?;
+        if !exists {
+            state.final_snapshot = Some(name.to_owned());
+            files.write_state(state)?;
+        }
         self.take(files, state, name).await.map(|_| ())
     }
 
@@ -296,6 +299,8 @@ impl Databases {
             let sources: Vec<_> = state.slots.iter().cloned().collect();
             drop_slots(&self.shared, files, &mut state, &sources).await?;
         }
+        // First what is in the volume: unmounting it would write that out.
+        remove_directory(&files.data())?;
         volume_of(&self.shared, files)?.unmount()?;
         remove_directory(&files.root)?;
         remove_directory(&files.run)
@@ -307,7 +312,7 @@ impl Databases {
         let mut problems = Vec::new();
         let mut note =
             |result: Result<(), DatabaseError>| problems.extend(result.err().map(|error| error.to_string()));
-        for identifier in identifiers(lab) {
+        for identifier in files::identifiers(lab) {
             let _alone = self.shared.lock(&identifier).await;
             match Files::of(lab, &identifier) {
                 Ok(files) => note(self.remove(&files).await),
@@ -323,8 +328,9 @@ impl Databases {
     }
 
     /// Waits until a server that this daemon has started ends, however it ends: a moment to look at all.
-    pub async fn ended(&self) {
-        self.shared.ended.notified().await;
+    pub fn ended(&self) -> impl Future<Output = ()> + '_ {
+        // From now on, not only from when it is first asked.
+        self.shared.ended.notified()
     }
 
     /// An instance that was made, at least in part.
@@ -339,12 +345,4 @@ impl Databases {
 
 fn volume_of<'a>(shared: &'a Shared, files: &'a Files) -> Result<Volume<'a>, DatabaseError> {
     Ok(Volume { processes: &shared.processes, files, user: ServerUser::find()? })
-}
-
-/// The instances that have a directory.
-fn identifiers(lab: &Lab) -> BTreeSet<String> {
-    let directories = [lab.data("databases"), lab.run("databases")];
-    let entries = directories.iter().flat_map(fs::read_dir).flatten().flatten();
-    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    directories.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }

@@ -15,7 +15,6 @@ pub mod server;
 use crate::{
     lab::Lab,
     network::netns::Namespace,
-    process::write_whole,
     subcommand::{self, Subcommand},
 };
 use model::ServerData;
@@ -53,10 +52,7 @@ impl DnsServers {
         let path = server.directory.join(DATA);
         let wanted = serde_json::to_vec_pretty(data)?;
         if !fs::read(&path).is_ok_and(|has| has == wanted) {
-            let beside = server.directory.join("data");
-            write_whole(&beside, &wanted)?;
-            fs::set_permissions(&beside, fs::Permissions::from_mode(0o644))?;
-            fs::rename(beside, &path)?;
+            subcommand::replace(&path, &wanted, 0o644)?;
         }
         let mut arguments = vec!["dns-server".to_owned(), "--data".to_owned(), DATA.to_owned()];
         for address in addresses {

@@ -19,11 +19,7 @@ mod plan;
 mod policy;
 mod rules;
 
-use crate::{
-    lab::Lab,
-    process::{User, write_whole},
-    timeouts,
-};
+use crate::{lab::Lab, process::User, subcommand::replace, timeouts};
 pub use node::NodeStatus;
 pub use plan::Health;
 
@@ -41,7 +37,7 @@ use std::{
 };
 use tokio::{
     sync::{Mutex as AsyncMutex, watch},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 
 /// Why a load balancer is not as it should be.
@@ -107,6 +103,10 @@ impl LoadBalancers {
     /// interrupted.
     pub async fn reconcile(&self, model: &LoadBalancer) -> Result<(), Error> {
         let id = model.id();
+        // Before the name is part of a path.
+        if let Some(name) = config::unfit_name(model) {
+            return Err(Error::Invalid { reason: format!("{name:?} is no name that AWS takes"), id });
+        }
         let balancer = Arc::clone(locked(&self.balancers).entry(id.clone()).or_insert_with(|| {
             Arc::new_cyclic(|balancer| {
                 Balancer::new(id.clone(), self.directory().join(&id), self.changes.clone(), balancer)
@@ -252,7 +252,7 @@ impl Balancer {
         }
     }
 
-    /// Nodes, processes and their configuration.
+    /// Nodes, processes and their configuration; all nodes at once. What is cut off in between is adopted the next time.
     async fn shape(&self, work: &mut Work, lab: &Lab, model: &LoadBalancer) -> Result<(), Error> {
         // Nodes of an earlier model, or of an earlier daemon, that are no more.
         let (keep, gone): (Vec<_>, Vec<_>) =
@@ -276,8 +276,24 @@ impl Balancer {
                 work.nodes.push(adopted);
             }
         }
-        for node in &mut work.nodes {
-            node.ensure(model).await?;
+        let shared = Arc::new(model.clone());
+        let mut starting = JoinSet::new();
+        for mut node in std::mem::take(&mut work.nodes) {
+            let model = Arc::clone(&shared);
+            starting.spawn(async move {
+                let ensured = node.ensure(&model).await;
+                (node, ensured)
+            });
+        }
+        let mut started = starting.join_all().await;
+        started.sort_by_key(|(node, _)| model.nodes.iter().position(|wanted| *wanted == node.node));
+        let mut error = None;
+        for (node, ensured) in started {
+            work.nodes.push(node);
+            error = error.or(ensured.err());
+        }
+        if let Some(error) = error {
+            return Err(error);
         }
         work.model = Some(model.clone());
         Ok(())
@@ -347,7 +363,7 @@ impl Balancer {
             }
         }
         if draining != work.draining {
-            write_whole(&self.directory.join("draining"), &serde_json::to_vec(&draining)?)?;
+            replace(&self.directory.join("draining"), &serde_json::to_vec(&draining)?, 0o600)?;
             work.draining = draining;
         }
         Ok(expired)

@@ -6,8 +6,8 @@
 //! removal of whole files.
 //!
 //! - [`name`]: any name as a file name
-//! - [`stream`]: writing
-//! - [`reader`]: reading and following
+//! - [`stream`]: what writes one
+//! - [`reader`]: what reads and follows them
 
 pub mod name;
 pub mod reader;

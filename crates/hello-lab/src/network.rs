@@ -16,9 +16,10 @@
 //!
 //! # Whose a namespace is
 //!
-//! All namespaces of a lab begin with its prefix. One that the model names is made equal to it. One that the model no
-//! longer names goes only if it was made here, which its mark says ([`observation`]), and if no process lives in it:
-//! its links go at once, it itself with the first pass after the last process. Any other stays until [`teardown`].
+//! All namespaces of a lab begin with its prefix. One that the model names is made equal to it, and marked
+//! ([`observation`]) whoever made it. One that the model no longer names goes only if it carries the mark and no process
+//! lives in it: its links go at once, it itself with the first pass after the last process. A namespace that the model
+//! never named stays until [`teardown`].
 
 pub mod execution;
 pub mod filter;
@@ -93,7 +94,8 @@ fn list(items: &[impl Display]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Makes the network of `lab` equal to `network`. It blocks: call it where that is allowed.
+/// Makes the network of `lab` equal to `network`. It blocks: call it where that is allowed, and for one lab once at a
+/// time (two at work on the same links end in an error at worst, and the next pass puts it right).
 pub fn reconcile(lab: &Lab, network: &Network) -> Result<Report, NetworkError> {
     let prefix = lab.namespace_prefix();
     let wanted = Wanted::of(network);

@@ -26,6 +26,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("crun", "crun"),
     ("docker-registry", "docker-registry"),
     ("setpriv", "util-linux"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("mount", "mount"),
 ];
 
 /// File systems and devices of the kernel that parts need.

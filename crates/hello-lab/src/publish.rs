@@ -11,7 +11,6 @@ use crate::{
     dns::exchange,
     lab::Lab,
     network::netns::Namespace,
-    process::write_whole,
     subcommand::{self, Subcommand},
     timeouts, unprivileged,
 };
@@ -101,7 +100,7 @@ impl PublishedPorts {
         let published = told.trim().parse().map_err(|error| other(io::Error::other(error)))?;
         if earlier != Some(published) {
             fs::create_dir_all(self.lab.run("published")).map_err(other)?;
-            write_whole(&recorded, published.to_string().as_bytes()).map_err(other)?;
+            subcommand::replace(&recorded, published.to_string().as_bytes(), 0o600).map_err(other)?;
         }
         // A server that was told 0 is not started again for having a port by now.
         if port == 0 && chosen != published {
@@ -178,6 +177,7 @@ fn arguments(port: u16, destination: &Destination) -> Vec<String> {
 /// Begins as root in the machine's namespace, opens the port there, enters the namespace of the destination for good, and
 /// gives root up.
 pub fn run(port: u16, destination: &Destination) -> io::Result<()> {
+    subcommand::log();
     let listener = StdTcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => io::Error::new(ErrorKind::AddrInUse, IN_USE),
         _ => error,
@@ -189,8 +189,9 @@ pub fn run(port: u16, destination: &Destination) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let listener = TcpListener::from_std(listener)?;
-            subcommand::ready(&port.to_string())?;
+            let announcement = subcommand::announcement()?;
             unprivileged::become_nobody()?;
+            subcommand::ready(announcement, &port.to_string())?;
             serve(listener, Arc::new(destination)).await
         })
     })

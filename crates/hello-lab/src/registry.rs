@@ -94,14 +94,15 @@ impl Registry {
             name: PART.to_owned(),
             program: "docker-registry".into(),
             arguments: vec!["serve".into(), run.join("config.yml").into()],
-            environment: vec![("OTEL_TRACES_EXPORTER".to_owned(), "none".to_owned())],
+            environment: Vec::new(),
             namespace: Some(self.namespace.clone()),
             user: Some(user),
             directory: run.clone(),
             log: log.clone(),
         };
+        let said_before = fs::metadata(&log).map_or(0, |log| log.len());
         let running = processes.start(&described)?;
-        self.wait_until_it_answers(&running, &log).await?;
+        self.wait_until_it_answers(&running, &log, said_before).await?;
         Ok(running)
     }
 
@@ -183,13 +184,19 @@ impl Registry {
             }
             let hash = bcrypt::hash_with_result(password.reveal(), BCRYPT_COST)
                 .with_context(|| format!("the password of {name} cannot be hashed"))?;
-            content += &format!("{name}:{}\n", hash.format_for_version(bcrypt::Version::TwoY));
+            let hash = hash.format_for_version(bcrypt::Version::TwoY);
+            content.extend([name.as_str(), ":", &hash, "\n"]);
         }
         write_for(user, path, content.as_bytes())?;
         Ok(())
     }
 
-    async fn wait_until_it_answers(&self, running: &Running, log: &Path) -> anyhow::Result<()> {
+    async fn wait_until_it_answers(
+        &self,
+        running: &Running,
+        log: &Path,
+        said_before: u64,
+    ) -> anyhow::Result<()> {
         let registry = self.clone();
         let alive = running.pid();
         let log = log.to_owned();
@@ -208,7 +215,9 @@ impl Registry {
                 let ended = !Path::new(&format!("/proc/{alive}/exe")).exists();
                 if ended || began.elapsed() > timeouts::REGISTRY_READY {
                     let said = fs::read_to_string(&log).unwrap_or_default();
-                    let said = said.lines().last().unwrap_or_default();
+                    // After its error it explains all its options.
+                    let said = said.get(usize::try_from(said_before)?..).and_then(|said| said.lines().next());
+                    let said = said.unwrap_or("nothing");
                     bail!("the registry does not answer: {status}; it said: {said}");
                 }
                 tokio::time::sleep(timeouts::READY_POLL).await;

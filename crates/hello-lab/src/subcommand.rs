@@ -6,13 +6,14 @@
 use crate::{
     lab::Lab,
     network::netns::Namespace,
-    process::{Described, Running, write_whole},
+    process::{Described, Running},
     timeouts,
 };
 use std::{
     ffi::OsString,
-    fs, io,
-    os::unix::fs::MetadataExt as _,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -50,14 +51,14 @@ impl Subcommand<'_> {
         let lives = |pid| self.lives_in.as_ref().is_none_or(|namespace| lives_in(pid, namespace));
         if running.is_some_and(|running| lives(running.pid()))
             && fs::read(&started).is_ok_and(|has| has == wanted)
-            && let Ok(told) = fs::read_to_string(&ready)
+            && let Some(told) = told(&ready)
         {
             return Ok(told);
         }
         self.stop().await?;
         fs::create_dir_all(&self.directory)?;
         remove_file(&ready)?;
-        write_whole(&started, &wanted)?;
+        replace(&started, &wanted, 0o600)?;
         let log = self.directory.join("log");
         let described = Described {
             name: self.process.clone(),
@@ -73,7 +74,7 @@ impl Subcommand<'_> {
         let mut running = self.lab.processes().start(&described)?;
         let deadline = Instant::now() + timeouts::PROCESS_START;
         loop {
-            if let Ok(told) = fs::read_to_string(&ready) {
+            if let Some(told) = told(&ready) {
                 reap(running);
                 return Ok(told);
             }
@@ -99,7 +100,7 @@ impl Subcommand<'_> {
 
     /// Says that it runs with these arguments, though it was started with others that come to the same.
     pub(crate) fn describe(&self, arguments: &[String], namespace: Option<&Namespace>) -> io::Result<()> {
-        write_whole(&self.directory.join(STARTED), &fingerprint(arguments, namespace)?)
+        replace(&self.directory.join(STARTED), &fingerprint(arguments, namespace)?, 0o600)
     }
 
     /// Its process number, if it runs.
@@ -142,8 +143,26 @@ pub(crate) fn remove_empty(directory: &Path) -> io::Result<()> {
     }
 }
 
+/// Writes a file that others see either as it was or as it will be. It counts for nothing after a reboot, so nothing waits
+/// for the disk.
+pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    remove_file(Path::new(&beside))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+    // Whatever the umask is.
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    file.write_all(content)?;
+    fs::rename(&beside, path)
+}
+
 fn fingerprint(arguments: &[String], namespace: Option<&Namespace>) -> io::Result<Vec<u8>> {
     Ok(serde_json::to_vec(&(arguments, namespace.map(Namespace::name)))?)
+}
+
+/// What a server that is ready has said: a line, once it is whole.
+fn told(ready: &Path) -> Option<String> {
+    fs::read_to_string(ready).ok()?.strip_suffix('\n').map(str::to_owned)
 }
 
 /// Waits for the end of a child in the background, so that it does not stay as a zombie.
@@ -167,9 +186,21 @@ pub(crate) fn names(directory: &Path) -> io::Result<Vec<String>> {
     Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
+/// In the server: warnings go to its log. What is said of every question and connection does not.
+pub(crate) fn log() {
+    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(io::stderr);
+    // Whoever runs it in a program that logs already wants that.
+    let _ = log.with_ansi(false).try_init();
+}
+
+/// In the server: opens the file by which it will say that it is ready. That takes root, which it then gives up.
+pub(crate) fn announcement() -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(READY)
+}
+
 /// In the server: says that it is ready.
-pub(crate) fn ready(told: &str) -> io::Result<()> {
-    write_whole(Path::new(READY), told.as_bytes())
+pub(crate) fn ready(mut announcement: File, told: &str) -> io::Result<()> {
+    announcement.write_all(format!("{told}\n").as_bytes())
 }
 
 /// The end of a log, where the reason of a failure stands.

@@ -5,7 +5,7 @@
 //! - [`shim`]: the process that looks after one task
 //! - [`image`]: images, pulled and unpacked
 //! - [`bundle`]: a container as the runtime wants it
-//! - [`runtime`]: crun
+//! - [`runtime`]: the container runtime, crun
 //! - [`cgroup`]: the limits of a task
 //! - [`health`]: what health checks come to
 //! - [`files`]: where a task's files are

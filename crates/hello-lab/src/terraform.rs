@@ -112,7 +112,9 @@ pub fn forget_state(directory: &Path, lab: &str) -> anyhow::Result<()> {
     }
     if lab != DEFAULT_LAB {
         // A workspace without state is one that nobody needs; one with other files is somebody's.
-        let _ = state.parent().map(std::fs::remove_dir);
+        for directory in state.ancestors().skip(1).take(2) {
+            let _ = std::fs::remove_dir(directory);
+        }
     }
     Ok(())
 }

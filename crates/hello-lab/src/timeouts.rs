@@ -152,3 +152,6 @@ pub const LAST_OUTPUT: Duration = Duration::from_secs(2);
 
 /// For a command that is run in a container for its output.
 pub const EXEC: Duration = Duration::from_secs(60);
+
+/// For a container that has ended to become the child of its shim: the runtime that started it ends at that moment.
+pub const TAKEN_OVER: Duration = Duration::from_secs(5);

@@ -104,6 +104,12 @@ pub trait Backend: Send + Sync {
         None
     }
 
+    /// What the user should know of a configuration that is being planned, such as arguments that have no effect here.
+    fn remarks(&self, schema: &TypeSchema, config: &Value) -> Vec<Diagnostic> {
+        let _ = (schema, config);
+        Vec::new()
+    }
+
     /// Creates, changes or deletes a resource and returns its new state (null once deleted), wholly known.
     async fn apply(&self, change: Change) -> Result<Value, Diagnostic>;
 

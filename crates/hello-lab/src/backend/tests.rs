@@ -22,7 +22,7 @@ fn fixture(directory: &Path) -> Fixture {
 }
 
 impl Fixture {
-    fn place(&self) -> Place {
+    fn place() -> Place {
         Place {
             region: "eu-west-1".to_owned(),
             account_id: "000000000000".to_owned(),
@@ -46,7 +46,7 @@ impl Fixture {
                 config.set(name, Value::Null);
             }
         }
-        Change { schema, place: self.place(), prior: Value::Null, planned, config }
+        Change { schema, place: Self::place(), prior: Value::Null, planned, config }
     }
 }
 
@@ -73,7 +73,7 @@ async fn a_creation_that_terraform_never_learned_of_is_taken_up_by_the_next_run(
     let second = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
     assert_eq!(first, second);
     let schema = lab.catalogue.resource("aws_eip").unwrap();
-    lab.backend.read(Existing { schema, place: lab.place(), state: second.clone() }).await.unwrap();
+    lab.backend.read(Existing { schema, place: Fixture::place(), state: second.clone() }).await.unwrap();
     lab.backend.warning();
     let third = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
     assert_ne!(second.get("id"), third.get("id"), "what Terraform has read is Terraform's");
@@ -116,7 +116,7 @@ async fn the_newest_version_of_a_secret_is_read_back() {
         assert!(state.get("secret_string_wo").is_null());
     }
     let request = SecretRequest {
-        place: lab.place(),
+        place: Fixture::place(),
         secret_id: secret.get("arn").as_str().unwrap().to_owned(),
         version_id: None,
         version_stage: None,

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use std::{
     io::{self, IsTerminal as _},
+    os::unix::process::ExitStatusExt as _,
     process::{Command, ExitCode},
 };
 
@@ -39,7 +40,6 @@ impl Exec {
             ran.with_context(|| format!("run {} in {}", self.command.join(" "), self.part))?
         };
         // 128 and the signal, as a shell has it.
-        use std::os::unix::process::ExitStatusExt as _;
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
     }

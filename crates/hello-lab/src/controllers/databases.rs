@@ -100,7 +100,8 @@ async fn work(context: &Context, identifier: &str, ends: watch::Receiver<u64>, s
     }
 }
 
-fn model(context: &Context, resource: &Resource) -> Option<Instance> {
+/// What an instance should be, its certificate included; `None` while its address is not given yet.
+pub fn model(context: &Context, resource: &Resource) -> Option<Instance> {
     let contents = context.world.snapshot();
     let owner = meaning::interfaces::database_owner(&resource.region, resource.text("identifier"));
     let address = contents.interfaces.get(&owner)?.address;

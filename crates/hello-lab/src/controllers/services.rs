@@ -102,7 +102,7 @@ async fn pass(
             rest = rest.min(Duration::from_millis(at.saturating_sub(now()).max(1)));
         }
     }
-    begin(context, service).await?;
+    begin(context, service)?;
     Ok(rest)
 }
 
@@ -252,10 +252,7 @@ fn edit(context: &Context, id: &str, edit: impl FnOnce(&mut TaskRecord)) -> Resu
 
 /// Cleans up after a task that has ended, and only then gives its address back.
 async fn bury(context: &Context, service: &Resource, id: &str) -> Result<(), StepError> {
-    let stopped = match context.tasks.status(id) {
-        Some(Status::Stopped(stopped)) => stopped,
-        _ => return Ok(()),
-    };
+    let Some(Status::Stopped(stopped)) = context.tasks.status(id) else { return Ok(()) };
     context.tasks.remove(id).await?;
     record_end(context, service, id, stopped)
 }
@@ -288,7 +285,7 @@ fn prune(draft: &mut Draft, service: &Resource) {
 }
 
 /// Starts what should run and was never started, and stops what should stop.
-async fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
+fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
     let generation = context.world.generation();
     let contents = context.world.snapshot();
     let own = contents
@@ -300,7 +297,7 @@ async fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
             (TaskWish::Run, None) if context.has_network(generation) => {
                 let ca = context.authority.certificate();
                 match meaning::tasks::task(&contents, &context.lab, id, record, &ca) {
-                    Some(Ok(task)) => context.tasks.start(&task).await?,
+                    Some(Ok(task)) => context.tasks.start(&task)?,
                     Some(Err(stopped)) => {
                         fail(context, service, id, stopped)?;
                     }
@@ -308,7 +305,7 @@ async fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
                 }
             }
             (TaskWish::Stop { reason }, Some(Status::Provisioning | Status::Running { .. })) => {
-                context.tasks.stop(id, "ServiceSchedulerInitiated", reason).await?;
+                context.tasks.stop(id, "ServiceSchedulerInitiated", reason)?;
             }
             // It was never started: there is nothing to wait for.
             (TaskWish::Stop { reason } | TaskWish::Drain { reason, .. }, None) => {

@@ -2,8 +2,8 @@
 
 use crate::{
     board::{Condition, part},
-    control::{Fault, Handler, Replies, Request},
-    controllers::{Context, internet},
+    control::{DatabaseOperation, Fault, Handler, Replies, Request},
+    controllers::{Context, databases, internet},
     environment,
     events::Event,
     logs::{Logs, reader::Filter},
@@ -37,10 +37,7 @@ impl Handler for Answers {
             Request::Events { follow, last } => self.events(follow, last, replies).await,
             Request::Logs { group, follow } => self.logs(&group, follow, replies).await,
             Request::Fault { fault, part } => self.fault(fault, &part).await,
-            Request::Promote { database } => {
-                let promoted = self.context.databases.promote(&database).await;
-                promoted.map(|()| format!("{database} is a primary now")).map_err(|error| error.to_string())
-            }
+            Request::Database { operation, identifier } => self.database(&operation, &identifier).await,
             Request::Push { layout, repository } => self.push(&layout, &repository).await,
             Request::Locate { part } => self.locate(&part),
             Request::Settle => self.settle(replies).await,
@@ -107,20 +104,19 @@ impl Answers {
         for event in self.context.events.last(last) {
             replies.line(line(&event)).await;
         }
-        while follow {
-            match follower.recv().await {
-                Ok(event) => {
-                    if !replies.line(line(&event)).await {
-                        break;
-                    }
-                }
-                Err(RecvError::Lagged(missed)) => {
-                    replies.line(format!("({missed} events went by too fast)")).await;
-                }
-                Err(RecvError::Closed) => break,
+        if !follow {
+            return Ok(String::new());
+        }
+        loop {
+            let text = match follower.recv().await {
+                Ok(event) => line(&event),
+                Err(RecvError::Lagged(missed)) => format!("({missed} events went by too fast)"),
+                Err(RecvError::Closed) => return Ok(String::new()),
+            };
+            if !replies.line(text).await {
+                return Ok(String::new());
             }
         }
-        Ok(String::new())
     }
 
     async fn logs(&self, group: &str, follow: bool, replies: &Replies) -> Result<String, String> {
@@ -133,7 +129,7 @@ impl Answers {
         };
         let mut reader = Logs::new(&self.context.lab, &resource.region).read(group, Filter::default());
         let unreadable = |error: std::io::Error| format!("the log cannot be read: {error}");
-        let mut found = reader.next().map_err(unreadable)?;
+        let mut found = reader.read_new().map_err(unreadable)?;
         loop {
             for record in found {
                 let text =
@@ -192,6 +188,34 @@ impl Answers {
             return Err(format!("no process runs in {owner}"));
         }
         Ok(())
+    }
+
+    async fn database(&self, operation: &DatabaseOperation, identifier: &str) -> Result<String, String> {
+        let databases = &self.context.databases;
+        let contents = self.context.world.snapshot();
+        let resource = contents.find("aws_db_instance", "identifier", identifier);
+        let Some(instance) = resource.and_then(|resource| databases::model(&self.context, resource)) else {
+            let known: Vec<&str> =
+                contents.of_type("aws_db_instance").map(|instance| instance.text("identifier")).collect();
+            return Err(format!(
+                "there is no database instance {identifier:?}; there are: {}",
+                known.join(", ")
+            ));
+        };
+        let done = match operation {
+            DatabaseOperation::Promote => {
+                databases.promote(identifier).await.map(|()| "is a primary now".to_owned())
+            }
+            DatabaseOperation::Reboot => databases.reboot(&instance).await.map(|_| "was rebooted".to_owned()),
+            DatabaseOperation::Stop => databases.stop(identifier).await.map(|()| "is stopped".to_owned()),
+            DatabaseOperation::Start => databases.start(&instance).await.map(|_| "was started".to_owned()),
+            DatabaseOperation::Snapshot { name } => {
+                databases.snapshot(identifier, name).await.map(|_| format!("is kept as snapshot {name}"))
+            }
+        };
+        let sentence = format!("{identifier} {}", done.map_err(|error| error.to_string())?);
+        self.context.events.tell(&part::database(identifier), &sentence);
+        Ok(sentence)
     }
 
     async fn push(&self, layout: &Path, repository: &str) -> Result<String, String> {

@@ -46,6 +46,9 @@ pub async fn tear_down(lab: &Lab) -> Vec<String> {
             failed("files", &format!("{}: {error}", directory.display()));
         }
     }
+    // Nobody else's labs are in them: then they are nobody's. Otherwise they stay.
+    let (data, run) = lab.roots();
+    let _ = (std::fs::remove_dir(data), std::fs::remove_dir(run));
     errors
 }
 

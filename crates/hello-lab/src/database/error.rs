@@ -153,15 +153,15 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
 impl DatabaseError {
     /// Can only a change of what is wanted, or of the machine, help? Else it is worth another try.
     pub fn is_permanent(&self) -> bool {
-        match self {
+        matches!(
+            self,
             DatabaseError::Name { .. }
-            | DatabaseError::Version { .. }
-            | DatabaseError::DataVersion { .. }
-            | DatabaseError::Parameter { .. }
-            | DatabaseError::Configuration { .. }
-            | DatabaseError::NoSnapshot(_)
-            | DatabaseError::Closed { .. } => true,
-            _ => false,
-        }
+                | DatabaseError::Version { .. }
+                | DatabaseError::DataVersion { .. }
+                | DatabaseError::Parameter { .. }
+                | DatabaseError::Configuration { .. }
+                | DatabaseError::NoSnapshot(_)
+                | DatabaseError::Closed { .. }
+        )
     }
 }

@@ -6,6 +6,7 @@ use super::{
     files::Storage,
     server, volume_of,
 };
+use crate::timeouts;
 use nix::sys::signal::Signal;
 
 impl Databases {
@@ -16,10 +17,13 @@ impl Databases {
     }
 
     /// Kills the server as a crash of its machine would. The next reconciliation starts it again.
-    pub fn kill(&self, identifier: &str) -> Result<(), DatabaseError> {
+    pub async fn kill(&self, identifier: &str) -> Result<(), DatabaseError> {
         let (files, _) = self.known(identifier)?;
         match self.shared.adopt(&files)? {
-            Some(running) => running.signal(Signal::SIGKILL).doing(|| format!("kill {}", files.process())),
+            Some(running) => {
+                let killed = running.stop_with(Signal::SIGKILL, timeouts::KILLED).await;
+                killed.doing(|| format!("kill {}", files.process()))
+            }
             None => Ok(()),
         }
     }

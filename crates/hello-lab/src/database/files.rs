@@ -16,10 +16,7 @@
 //! Nothing that configures the server lies in PGDATA: a base backup and `pg_rewind` copy what is inside.
 
 use super::error::{DatabaseError, Doing as _};
-use crate::{
-    lab::Lab,
-    process::{User, write_whole},
-};
+use crate::{lab::Lab, process::User};
 use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -34,24 +31,32 @@ use std::{
 /// The longest path of a Unix socket, less the room for the socket's own name.
 const MAX_SOCKET_DIRECTORY: usize = 107 - "/.s.PGSQL.65535".len();
 
-/// Writes a file that is whole or as it was, and never open to more than `mode` allows.
+/// Removes a file; one that is gone already is no error.
+pub(super) fn remove_file(path: &Path) -> Result<(), DatabaseError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).at("remove", path),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file that is whole or as it was, and never open to more than `mode` allows. It belongs to the user, or root.
 pub(super) fn write_file(
     path: &Path,
     content: &[u8],
     mode: u32,
-    user: ServerUser,
+    owner: Option<ServerUser>,
 ) -> Result<(), DatabaseError> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".new");
     let aside = PathBuf::from(aside);
+    remove_file(&aside)?;
     let write = || {
-        match fs::remove_file(&aside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&aside)?;
         file.write_all(content)?;
-        chown(&aside, Some(user.ids.uid), Some(user.ids.gid))?;
+        file.sync_data()?;
+        if let Some(user) = owner {
+            chown(&aside, Some(user.ids.uid), Some(user.ids.gid))?;
+        }
         fs::rename(&aside, path)
     };
     write().at("write", path)
@@ -155,7 +160,8 @@ impl Files {
 
     pub(super) fn write_state(&self, state: &State) -> Result<(), DatabaseError> {
         let bytes = serde_json::to_vec_pretty(state).map_err(io::Error::from);
-        bytes.and_then(|bytes| write_whole(&self.state(), &bytes)).at("write", &self.state())
+        // Root's alone: it has the fingerprint of a password.
+        write_file(&self.state(), &bytes.at("write", &self.state())?, 0o600, None)
     }
 
     /// Makes the directories that are not there; those of the server belong to its user.
@@ -175,6 +181,14 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// The instances that have a directory.
+pub(super) fn identifiers(lab: &Lab) -> BTreeSet<String> {
+    let directories = [lab.data("databases"), lab.run("databases")];
+    let entries = directories.iter().flat_map(fs::read_dir).flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    directories.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// Makes a directory with this mode, and gives it to the user.
@@ -250,8 +264,15 @@ pub enum Storage {
     Unbounded(String),
 }
 
+/// This boot of the machine.
+pub(super) fn boot() -> Result<String, DatabaseError> {
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    Ok(fs::read_to_string(path).at("read", path)?.trim().to_owned())
+}
+
 /// What is known of an instance and must outlive the daemon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, noted at a moment of its own")]
 pub(super) struct State {
     /// Namespace, address and port that the server was last started with.
     pub(super) endpoint: Option<Endpoint>,
@@ -269,6 +290,9 @@ pub(super) struct State {
     /// Its files, made without waiting for the disk, have been written out.
     #[serde(default)]
     pub(super) synced: bool,
+    /// The machine's boot in which its files were made: until they are written out, they do not outlive it.
+    #[serde(default)]
+    pub(super) made_in_boot: String,
     /// Roles and database were made.
     #[serde(default)]
     pub(super) prepared: bool,

@@ -8,6 +8,10 @@ use hello_pg::Role;
 
 /// What is known of an instance before a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts are independent of each other; the plan is what combines them"
+)]
 pub(super) struct Facts {
     /// The model says so, and nobody stopped it.
     pub(super) should_run: bool,

@@ -9,7 +9,7 @@ use super::{
     tool::Tool,
 };
 use crate::{network::netns::Namespace, process::Processes, timeouts};
-use hello_pg::{Lsn, NodeStatus, control::create_replication_slot};
+use hello_pg::{Lsn, NodeStatus, SystemId, Timeline, control::create_replication_slot};
 
 /// PostgreSQL's default, which `initdb` uses here.
 const WAL_SEGMENT_BYTES: u64 = 16 << 20;
@@ -25,39 +25,114 @@ pub(super) enum Link {
     Broken(String),
 }
 
-/// Looks from both sides.
+/// What the source says of a replica's slot, and of what it can still give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct SourceView {
+    system_id: SystemId,
+    /// The end of what it has.
+    end: Lsn,
+    /// `reserved`, `extended`, `unreserved`, `lost`; `None` where there is no slot.
+    slot: Option<String>,
+    /// Somebody streams from the slot.
+    is_streaming: bool,
+    /// The number of its oldest WAL file.
+    oldest_segment: Option<u64>,
+    /// The timelines that it has left, and where.
+    left: Vec<(Timeline, Lsn)>,
+}
+
+/// What a replica has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ReplicaView {
+    system_id: Option<SystemId>,
+    /// The end of what it has received.
+    end: Lsn,
+    /// The timeline of that.
+    timeline: Option<Timeline>,
+}
+
+/// Looks from both sides. `status` is the replica's, looked at before, so that a source that is sound is not behind it.
 pub(super) async fn link(
     source: &Session,
-    replica: &NodeStatus,
+    replica: &Session,
+    status: &NodeStatus,
     identifier: &str,
 ) -> Result<Link, DatabaseError> {
-    const QUESTION: &str = "select (select system_identifier from pg_control_system()), \
-        (select wal_status from pg_replication_slots where slot_name = $1), \
-        (select coalesce(active, false) from pg_replication_slots where slot_name = $1), \
-        (select min(substr(name, 9)) from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$')";
-    let slot = slot_name(identifier);
-    let row = source.ask("look at the replica's slot", source.client().query_one(QUESTION, &[&slot])).await?;
-    let system_id: i64 = row.get(0);
-    let wal_status: Option<String> = row.get(1);
-    let active: Option<bool> = row.get(2);
-    let oldest: Option<String> = row.get(3);
+    let source = view_source(source, identifier).await?;
+    let timeline = if source.is_streaming { None } else { newest_timeline(replica).await? };
+    let end = status.received_lsn.map_or(status.lsn, |received| received.max(status.lsn));
+    Ok(judge(&source, ReplicaView { system_id: status.system_id, end, timeline }))
+}
 
-    // PostgreSQL shows the unsigned number as a signed one.
-    if replica.system_id.is_some_and(|own| own.0 != system_id.cast_unsigned()) {
-        return Ok(Link::Broken("its source is another cluster than the one it was copied from".to_owned()));
+async fn view_source(source: &Session, identifier: &str) -> Result<SourceView, DatabaseError> {
+    const VIEW: &str = "select (select system_identifier from pg_control_system()), \
+        case when pg_is_in_recovery() then greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) \
+             else pg_current_wal_flush_lsn() end, \
+        (select wal_status from pg_replication_slots where slot_name = $1), \
+        coalesce((select active from pg_replication_slots where slot_name = $1), false), \
+        (select min(substr(name, 9)) from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$'), \
+        (select pg_read_file('pg_wal/' || max(name)) from pg_ls_waldir() where name ~ '^[0-9A-F]{8}[.]history$')";
+    let slot = slot_name(identifier);
+    let row = source.ask("look at the replica's slot", source.client().query_one(VIEW, &[&slot])).await?;
+    let system_id: i64 = row.get(0);
+    let oldest: Option<String> = row.get(4);
+    let history: Option<String> = row.get(5);
+    Ok(SourceView {
+        // PostgreSQL shows the unsigned number as a signed one.
+        system_id: SystemId(system_id.cast_unsigned()),
+        end: row.get(1),
+        slot: row.get(2),
+        is_streaming: row.get(3),
+        oldest_segment: oldest.as_deref().and_then(segment_number),
+        left: history.map(|history| timelines_left(&history)).unwrap_or_default(),
+    })
+}
+
+/// The timeline of what a standby has received: that of its newest WAL files. The control file is behind.
+async fn newest_timeline(replica: &Session) -> Result<Option<Timeline>, DatabaseError> {
+    const NEWEST: &str = "select max(name) from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$'";
+    let row = replica.ask("look at its WAL files", replica.client().query_one(NEWEST, &[])).await?;
+    let name: Option<String> = row.get(0);
+    Ok(name.and_then(|name| Timeline::from_wal_file_name(&name).ok()))
+}
+
+/// From a history file: a timeline, the position where it was left, and a remark, separated by tabs.
+///
+/// <https://www.postgresql.org/docs/15/continuous-archiving.html#BACKUP-TIMELINES>
+fn timelines_left(history: &str) -> Vec<(Timeline, Lsn)> {
+    let lines = history.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace();
+        Some((Timeline(fields.next()?.parse().ok()?), fields.next()?.parse().ok()?))
+    });
+    lines.collect()
+}
+
+/// Can the replica go on from what the source has?
+fn judge(source: &SourceView, replica: ReplicaView) -> Link {
+    if replica.system_id.is_some_and(|own| own != source.system_id) {
+        return Link::Broken("its source is another cluster than the one it was copied from".to_owned());
     }
-    if wal_status.as_deref() == Some("lost") {
-        return Ok(Link::Broken(
-            "its slot on the source was invalidated: it was behind for too long".to_owned(),
-        ));
+    if source.slot.as_deref() == Some("lost") {
+        return Link::Broken("its slot on the source was invalidated: it was behind for too long".to_owned());
     }
-    let needed = replica.received_lsn.map_or(replica.lsn, |received| received.max(replica.lsn));
-    if active != Some(true)
-        && oldest.as_deref().and_then(segment_number).is_some_and(|oldest| oldest > segment(needed))
-    {
-        return Ok(Link::Broken(format!("the source has no WAL from {needed} on any more")));
+    if !source.is_streaming {
+        if source.end < replica.end {
+            return Link::Broken(format!("it has {}, and its source ends at {}", replica.end, source.end));
+        }
+        if source.oldest_segment.is_some_and(|oldest| oldest > segment(replica.end)) {
+            return Link::Broken(format!("its source has no WAL from {} on any more", replica.end));
+        }
+        let fork = source.left.iter().find(|(timeline, _)| Some(*timeline) == replica.timeline);
+        if let Some((timeline, fork)) = fork
+            && *fork < replica.end
+        {
+            return Link::Broken(format!(
+                "it has {} of timeline {timeline}, which its source left at {fork}",
+                replica.end
+            ));
+        }
     }
-    Ok(if wal_status.is_some() { Link::Sound } else { Link::NoSlot })
+    if source.slot.is_some() { Link::Sound } else { Link::NoSlot }
 }
 
 fn segment(lsn: Lsn) -> u64 {
@@ -106,6 +181,14 @@ pub(super) async fn drop_slot(source: &Session, identifier: &str) -> Result<(), 
     Ok(())
 }
 
+/// Removes slots of replicas that are gone, as one is that was deleted while its source did not answer.
+pub(super) async fn drop_unused_slots(source: &Session, used: &[String]) -> Result<(), DatabaseError> {
+    // Physical ones are the lab's: on RDS, and here, nobody else may make them.
+    const DROP: &str = "select pg_drop_replication_slot(slot_name) from pg_replication_slots \
+        where slot_type = 'physical' and not temporary and not active and slot_name <> all ($1::text[])";
+    source.ask("remove unused slots", source.client().query(DROP, &[&used])).await.map(|_| ())
+}
+
 /// Has the source what a replica needs of it?
 pub(super) async fn is_source_prepared(source: &Session) -> Result<bool, DatabaseError> {
     let asked = source
@@ -145,6 +228,57 @@ pub(super) async fn base_backup(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn source() -> SourceView {
+        SourceView {
+            system_id: SystemId(1),
+            end: Lsn(0x0500_0000),
+            slot: Some("reserved".to_owned()),
+            is_streaming: false,
+            oldest_segment: Some(3),
+            left: vec![(Timeline(1), Lsn(0x0400_0000))],
+        }
+    }
+
+    fn replica(timeline: u32, end: u64) -> ReplicaView {
+        ReplicaView { system_id: Some(SystemId(1)), end: Lsn(end), timeline: Some(Timeline(timeline)) }
+    }
+
+    #[test]
+    fn a_replica_goes_on_from_what_its_source_still_has() {
+        assert_eq!(judge(&source(), replica(2, 0x0500_0000)), Link::Sound);
+        assert_eq!(judge(&source(), replica(1, 0x0400_0000)), Link::Sound, "it had not passed the fork");
+        assert_eq!(judge(&SourceView { slot: None, ..source() }, replica(2, 0x0500_0000)), Link::NoSlot);
+        let streaming = SourceView { is_streaming: true, ..source() };
+        assert_eq!(judge(&streaming, replica(1, 0x0600_0000)), Link::Sound, "who streams has what it needs");
+    }
+
+    #[test]
+    fn a_replica_that_can_never_catch_up_is_told_why() {
+        for (source, replica, reason) in [
+            (SourceView { system_id: SystemId(2), ..source() }, replica(2, 0x0500_0000), "another cluster"),
+            (
+                SourceView { slot: Some("lost".to_owned()), ..source() },
+                replica(2, 0x0500_0000),
+                "invalidated",
+            ),
+            (source(), replica(2, 0x0500_0001), "its source ends at 0/5000000"),
+            (source(), replica(2, 0x0200_0000), "no WAL from 0/2000000"),
+            (source(), replica(1, 0x0400_0001), "of timeline 1, which its source left at 0/4000000"),
+        ] {
+            let Link::Broken(found) = judge(&source, replica) else { panic!("{reason}") };
+            assert!(found.contains(reason), "{found}");
+        }
+    }
+
+    #[test]
+    fn history_files_are_understood() {
+        let history = "1\t0/3000060\tno recovery target specified\n\n2\t0/5000000\tafter\n";
+        assert_eq!(
+            timelines_left(history),
+            [(Timeline(1), Lsn(0x0300_0060)), (Timeline(2), Lsn(0x0500_0000))]
+        );
+    }
 
     #[test]
     fn names_of_wal_files_are_compared_with_positions() {

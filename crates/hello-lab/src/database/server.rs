@@ -5,7 +5,7 @@
 
 use super::{
     error::{DatabaseError, Doing as _},
-    files::{Files, ServerUser},
+    files::{Files, ServerUser, remove_file},
     installation::Installation,
     tool::{Tool, last_lines},
 };
@@ -35,10 +35,7 @@ pub(super) fn start(
     namespace: Namespace,
 ) -> Result<Running, DatabaseError> {
     // Nobody works in the data directory any more, so whoever has the recorded number now is somebody else.
-    match fs::remove_file(files.data().join("postmaster.pid")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).at("remove", &files.data())?,
-        _ => {}
-    }
+    remove_file(&files.data().join("postmaster.pid"))?;
     let described = Described {
         name: files.process(),
         program: installation.server(),
@@ -57,20 +54,25 @@ pub(super) fn start(
     processes.start(&described).doing(|| format!("start {}", files.process()))
 }
 
+/// What tells two files, directories or namespaces apart, whatever path leads there.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).map(|found| (found.dev(), found.ino())).ok()
+}
+
 /// Does the process live in the namespace of that name, as it is now?
 pub(super) fn is_inside(pid: i32, namespace: &Namespace) -> bool {
-    let of = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
-    let own = of(Path::new(&format!("/proc/{pid}/ns/net")));
-    own.is_some() && own == of(&namespace.path())
+    let own = identity(Path::new(&format!("/proc/{pid}/ns/net")));
+    own.is_some() && own == identity(&namespace.path())
 }
 
 /// All processes that work in the data directory.
 pub(super) fn members(data: &Path) -> BTreeSet<i32> {
+    let Some(data) = identity(data) else { return BTreeSet::new() };
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| {
-        let directory = fs::read_link(format!("/proc/{pid}/cwd"));
-        directory.is_ok_and(|directory| directory == data) && state_of(*pid).is_some_and(|state| state != 'Z')
+        let works_there = identity(Path::new(&format!("/proc/{pid}/cwd"))) == Some(data);
+        works_there && state_of(*pid).is_some_and(|state| state != 'Z')
     })
     .collect()
 }

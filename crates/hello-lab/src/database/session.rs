@@ -121,12 +121,16 @@ pub(super) struct Refusal {
     pub(super) reason: String,
 }
 
-/// What the server is, once it answers. While it starts up, it is asked again until `deadline`.
-pub(super) async fn answer(files: &Files, port: u16, deadline: Instant) -> Result<NodeStatus, Refusal> {
+/// A session, and what the server is, once it answers. While it starts up, it is asked again until `deadline`.
+pub(super) async fn answer(
+    files: &Files,
+    port: u16,
+    deadline: Instant,
+) -> Result<(Session, NodeStatus), Refusal> {
     loop {
         let refusal = match Session::connect(files, port).await {
             Ok(session) => match timeout(timeouts::DATABASE_PROBE, observe(session.client())).await {
-                Ok(Ok(status)) => return Ok(status),
+                Ok(Ok(status)) => return Ok((session, status)),
                 Ok(Err(error)) => Refusal { is_starting: false, reason: with_causes(&error) },
                 Err(_) => Refusal {
                     is_starting: false,

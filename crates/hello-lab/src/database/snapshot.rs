@@ -3,8 +3,9 @@
 use super::{
     configuration::SUPERUSER,
     error::{DatabaseError, Doing as _},
-    files::{Files, ServerUser, checked_name, make_directory, remove_directory},
+    files::{Files, ServerUser, checked_name, make_directory, remove_directory, remove_file},
     installation::Installation,
+    storage::sync_file_system,
     tool::Tool,
 };
 use crate::{
@@ -96,6 +97,7 @@ impl Copy<'_> {
             Some(port) => self.back_up(port, major_version, &data).await?,
             None => self.copy(&self.files.data(), &data).await?,
         }
+        sync_file_system(data).await?;
         let snapshot = Snapshot {
             name: name.to_owned(),
             instance: self.files.identifier.clone(),
@@ -116,7 +118,7 @@ impl Copy<'_> {
             self.files.socket().display().to_string().replace('\\', "\\\\").replace('\'', "\\'")
         );
         let mut arguments = vec!["-d".into(), conninfo.into(), "-D".into(), to.into()];
-        arguments.extend(["-X", "stream", "-c", "fast", "--no-password"].map(Into::into));
+        arguments.extend(["-X", "stream", "-c", "fast", "--no-sync", "--no-password"].map(Into::into));
         let tool = Tool {
             processes: self.processes,
             files: self.files,
@@ -159,12 +161,7 @@ impl Copy<'_> {
         self.copy(&directory(self.lab, name)?.join("data"), &unfinished).await?;
         // A copy of a replica is an instance of its own, and the slots were for somebody else's replicas.
         for file in ["standby.signal", "postmaster.pid"] {
-            match fs::remove_file(unfinished.join(file)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(error).at("remove", &unfinished)?
-                }
-                _ => {}
-            }
+            remove_file(&unfinished.join(file))?;
         }
         let slots = unfinished.join("pg_replslot");
         for entry in fs::read_dir(&slots).at("read", &slots)? {

@@ -6,7 +6,7 @@
 
 use super::{
     error::{DatabaseError, Doing as _},
-    files::{Files, ServerUser, Storage, make_directory},
+    files::{Files, ServerUser, Storage, make_directory, remove_file},
     tool::Tool,
 };
 use crate::{process::Processes, timeouts};
@@ -21,6 +21,7 @@ use std::{
     fs::{self, File},
     io,
     os::unix::fs::MetadataExt as _,
+    path::PathBuf,
 };
 
 /// What RDS allocates at least for PostgreSQL on gp3, where the model says nothing.
@@ -59,7 +60,7 @@ impl Volume<'_> {
             Ok(()) => Ok(Storage::Bounded(bytes)),
             Err(DatabaseError::Program { program, output, .. }) => {
                 let image = self.files.image();
-                fs::remove_file(&image).or_else(ignore_missing).at("remove", &image)?;
+                remove_file(&image)?;
                 make_directory(&self.files.volume(), 0o700, Some(self.user))?;
                 Ok(Storage::Unbounded(format!("{program}: {output}")))
             }
@@ -114,15 +115,32 @@ impl Volume<'_> {
         self.user.own(&volume)
     }
 
-    /// Gives it more room while it is in use.
-    pub(super) async fn grow(&self, bytes: u64) -> Result<Storage, DatabaseError> {
-        let image = self.files.image();
-        let file = File::options().write(true).open(&image).at("open", &image)?;
-        file.set_len(bytes).at("set the size of", &image)?;
+    /// Gives it more room while it is in use. The kernel wants `CAP_SYS_RESOURCE` for that, which some containers lack.
+    pub(super) async fn grow(&self, bytes: u64) -> Result<(), DatabaseError> {
+        self.enlarge_image(bytes)?;
         let device = self.device()?;
         self.tool("losetup", vec!["-c".into(), device.clone().into()]).await?;
-        self.tool("resize2fs", vec![device.into()]).await?;
-        Ok(Storage::Bounded(bytes))
+        self.tool("resize2fs", vec![device.into()]).await.map(|_| ())
+    }
+
+    /// Gives it more room while nobody uses it.
+    pub(super) async fn grow_unused(&self, bytes: u64) -> Result<(), DatabaseError> {
+        self.unmount()?;
+        self.enlarge_image(bytes)?;
+        let image = self.files.image();
+        // resize2fs insists on a check. One that has found nothing wrong and one that has put it right end differently.
+        match self.tool("e2fsck", vec!["-f".into(), "-p".into(), image.clone().into()]).await {
+            Ok(_) | Err(DatabaseError::Program { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.tool("resize2fs", vec![image.into()]).await?;
+        self.mount().await
+    }
+
+    fn enlarge_image(&self, bytes: u64) -> Result<(), DatabaseError> {
+        let image = self.files.image();
+        let file = File::options().write(true).open(&image).at("open", &image)?;
+        file.set_len(bytes).at("set the size of", &image)
     }
 
     fn device(&self) -> Result<String, DatabaseError> {
@@ -150,19 +168,13 @@ impl Volume<'_> {
 
     /// Is there no room for the next WAL segment?
     pub(super) fn is_full(&self) -> bool {
-        statvfs(&self.files.volume()).is_ok_and(|found| {
-            u64::from(found.blocks_available()) * u64::from(found.fragment_size()) < FULL_BELOW_BYTES
-        })
+        statvfs(&self.files.volume())
+            .is_ok_and(|found| found.blocks_available() * found.fragment_size() < FULL_BELOW_BYTES)
     }
 
     /// Writes out everything that was written, and waits for the disk.
     pub(super) async fn sync(&self) -> Result<(), DatabaseError> {
-        let data = self.files.data();
-        let synced = tokio::task::spawn_blocking(move || {
-            let directory = File::open(&data)?;
-            syncfs(&directory).map_err(io::Error::from)
-        });
-        synced.await.unwrap_or_else(|error| Err(io::Error::other(error))).at("write out", &self.files.data())
+        sync_file_system(self.files.data()).await
     }
 
     /// Takes all room that is left, as another tenant of a disk would: a fault.
@@ -185,11 +197,15 @@ impl Volume<'_> {
 
     /// Gives that room back.
     pub(super) fn empty(&self) -> Result<(), DatabaseError> {
-        let ballast = self.files.ballast();
-        fs::remove_file(&ballast).or_else(ignore_missing).at("remove", &ballast)
+        remove_file(&self.files.ballast())
     }
 }
 
-fn ignore_missing(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+/// Writes out the file system on which this is. One wait, where there would be one for each of a thousand files.
+pub(super) async fn sync_file_system(path: PathBuf) -> Result<(), DatabaseError> {
+    let synced = tokio::task::spawn_blocking(move || {
+        let file = File::open(&path).at("open", &path)?;
+        syncfs(&file).at("write out", &path)
+    });
+    synced.await.unwrap_or_else(|error| Err(io::Error::other(error)).doing(|| "write out files".to_owned()))
 }

@@ -5,7 +5,7 @@
 
 use super::{
     error::{DatabaseError, Doing as _},
-    files::{Files, ServerUser},
+    files::{Files, ServerUser, remove_file},
 };
 use crate::{
     network::netns::Namespace,
@@ -18,13 +18,13 @@ use nix::{
 };
 use std::{
     ffi::OsString,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 /// All programs that are run this way and could still be writing to an instance's files.
-const PROGRAMS: [&str; 6] = ["initdb", "pg_basebackup", "cp", "mkfs.ext4", "mount", "resize2fs"];
+const PROGRAMS: [&str; 7] = ["initdb", "pg_basebackup", "cp", "mkfs.ext4", "mount", "e2fsck", "resize2fs"];
 
 /// A program to run for an instance.
 pub(super) struct Tool<'a> {
@@ -58,12 +58,7 @@ impl Tool<'_> {
             log: self.files.run.join(format!("{word}.log")),
         };
         end(self.processes, &described.name).await?;
-        match fs::remove_file(&described.log) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).at("remove", &described.log)?
-            }
-            _ => {}
-        }
+        remove_file(&described.log)?;
         let mut running = self.processes.start(&described).doing(|| format!("run {word}"))?;
         let ended = tokio::time::timeout(self.limit, running.ended()).await;
         let output = fs::read(&described.log).at("read", &described.log)?;

@@ -1,4 +1,8 @@
-//! Looking at an instance, and doing one step.
+//! Working on one instance: looking, in `observe`, and doing one step, here.
+
+mod observe;
+
+pub(super) use self::observe::accepts;
 
 use super::{
     Shared,
@@ -9,7 +13,7 @@ use super::{
     model::{Instance, Origin, Status},
     parameters::{LOG_RETENTION, Parameters, catalogue::Catalogue},
     password::{self, Fingerprint},
-    plan::{Facts, Server, Step, VolumeFacts},
+    plan::Step,
     replication,
     roles::{self, Master},
     server::{self, Ending},
@@ -19,12 +23,11 @@ use super::{
     tool::{self, Tool},
 };
 use crate::{network::netns::Namespace, timeouts};
-use hello_pg::{NodeStatus, Role, control};
+use hello_pg::control;
 use nix::sys::signal::Signal;
 use std::{
     collections::BTreeMap,
-    fs, io,
-    net::{SocketAddr, TcpStream},
+    fs,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -107,7 +110,8 @@ impl<'a> Work<'a> {
     }
 
     async fn session(&self) -> Result<Session, DatabaseError> {
-        let connected = Session::connect(&self.files, self.instance.port).await;
+        let port = self.state.endpoint.as_ref().map_or(self.instance.port, |endpoint| endpoint.port);
+        let connected = Session::connect(&self.files, port).await;
         connected.map_err(|refusal| DatabaseError::State {
             identifier: self.files.identifier.clone(),
             what: "connected to",
@@ -115,94 +119,22 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Looks at everything.
-    pub(super) async fn observe(&self) -> Result<Facts, DatabaseError> {
-        let volume = match &self.state.storage {
-            None => VolumeFacts::Missing,
-            Some(storage) if !self.volume().is_ready(storage) => VolumeFacts::Unmounted,
-            Some(Storage::Bounded(bytes)) if *bytes < self.instance.storage => VolumeFacts::Small,
-            Some(_) => VolumeFacts::Ready,
-        };
-        let namespace = self.namespace();
-        let is_mounted = matches!(volume, VolumeFacts::Ready | VolumeFacts::Small);
-        let (server, status) = self.observe_server(&namespace).await?;
-        let link = match (&status, self.source()) {
-            (Some(status), Some(source)) if status.role == Role::Standby => {
-                match self.source_session(source.identifier).await? {
-                    Some(session) => Some(replication::link(&session, status, &self.files.identifier).await?),
-                    None => None,
-                }
-            }
-            _ => None,
-        };
-        Ok(Facts {
-            should_run: self.instance.running && !self.state.stopped,
-            rebooting: self.state.rebooting,
-            should_follow: self.source().is_some(),
-            is_full: is_mounted && self.volume().is_full(),
-            has_data: is_mounted && self.files.data().join("PG_VERSION").is_file(),
-            missing_namespace: (!namespace.exists()).then(|| namespace.name().to_owned()),
-            moved: self.state.endpoint.as_ref() != Some(&self.endpoint()),
-            is_configured: self.is_configured()?,
-            is_prepared: self.is_prepared(),
-            is_synced: self.state.synced,
-            volume,
-            server,
-            link,
-        })
-    }
-
-    async fn observe_server(
-        &self,
-        namespace: &Namespace,
-    ) -> Result<(Server, Option<NodeStatus>), DatabaseError> {
-        let running = self.shared.adopt(&self.files)?;
-        let Some(running) = running else {
-            let is_clear = server::members(&self.files.data()).is_empty();
-            return Ok((if is_clear { Server::Down } else { Server::Remains }, None));
-        };
-        let inside = server::is_inside(running.pid(), namespace);
-        let port = self.state.endpoint.as_ref().map_or(self.instance.port, |endpoint| endpoint.port);
-        let answer = session::answer(&self.files, port, Instant::now() + timeouts::DATABASE_START).await;
-        let accepts = match answer {
-            Ok(_) => accepts(namespace.clone(), SocketAddr::from((self.instance.address, port))).await,
-            Err(_) => Ok(()),
-        };
-        let status = answer.as_ref().ok().cloned();
-        let answer = answer.map(|status| status.role).map_err(|refusal| refusal.reason);
-        Ok((Server::Up { inside, answer, accepts }, status))
-    }
-
-    fn is_configured(&self) -> Result<bool, DatabaseError> {
-        if self.state.reload_pending {
-            return Ok(false);
-        }
-        let rendered = self.render(&self.running_parameters())?;
-        Ok(rendered.iter().all(|file| fs::read(&file.path).is_ok_and(|content| content == file.content)))
-    }
-
     fn running_parameters(&self) -> BTreeMap<String, String> {
         self.parameters.without_restart(&self.state.parameters, &self.catalogue)
     }
 
-    fn is_prepared(&self) -> bool {
-        match &self.instance.origin {
-            Origin::New { password, .. } => {
-                self.state.prepared
-                    && self.state.password.as_ref().is_some_and(|fingerprint| fingerprint.is_of(password))
-            }
-            // The roles came with the data.
-            Origin::Replica { .. } | Origin::Snapshot { .. } => true,
-        }
-    }
-
     /// All files of the configuration with these parameters.
-    fn render(&self, parameters: &BTreeMap<String, String>) -> Result<Vec<Rendered>, DatabaseError> {
+    fn render(
+        &self,
+        parameters: &BTreeMap<String, String>,
+        is_durable: bool,
+    ) -> Result<Vec<Rendered>, DatabaseError> {
         let tls = &self.instance.tls;
         let read = |path: &PathBuf| fs::read(path).at("read", path);
         let file = |name: &str, mode, content| Rendered { path: self.files.run.join(name), content, mode };
         let source = self.source();
-        let config = configuration::postgresql_conf(self.instance, &self.files, parameters, source);
+        let config =
+            configuration::postgresql_conf(self.instance, &self.files, parameters, source, is_durable);
         let mut rendered = vec![
             file("pg_hba.conf", 0o644, configuration::pg_hba_conf(self.instance, parameters).into_bytes()),
             file("pg_ident.conf", 0o644, configuration::pg_ident_conf(self.user.name).into_bytes()),
@@ -220,15 +152,19 @@ impl<'a> Work<'a> {
     }
 
     /// Writes the configuration, unless PostgreSQL refuses it.
-    async fn configure(&self, parameters: &BTreeMap<String, String>) -> Result<(), DatabaseError> {
-        let rendered = self.render(parameters)?;
+    async fn configure(
+        &self,
+        parameters: &BTreeMap<String, String>,
+        is_durable: bool,
+    ) -> Result<(), DatabaseError> {
+        let rendered = self.render(parameters, is_durable)?;
         for file in &rendered {
             if file.path == self.files.config() && fs::read(&file.path).ok().as_ref() != Some(&file.content) {
                 self.check(&file.content).await?;
             }
         }
         for file in &rendered {
-            files::write_file(&file.path, &file.content, file.mode, self.user)?;
+            files::write_file(&file.path, &file.content, file.mode, Some(self.user))?;
         }
         Ok(())
     }
@@ -236,12 +172,12 @@ impl<'a> Work<'a> {
     /// Has PostgreSQL read a configuration and do nothing else.
     async fn check(&self, config: &[u8]) -> Result<(), DatabaseError> {
         let candidate = self.files.run.join("postgresql.conf.candidate");
-        files::write_file(&candidate, config, 0o644, self.user)?;
+        files::write_file(&candidate, config, 0o644, Some(self.user))?;
         let mut arguments = ["-C", "max_connections", "-D"].map(Into::into).to_vec();
         arguments.extend([self.files.run.clone().into(), "-c".into()]);
         arguments.push(format!("config_file={}", candidate.display()).into());
         let checked = self.tool(self.installation.server(), arguments).run().await;
-        fs::remove_file(&candidate).at("remove", &candidate)?;
+        files::remove_file(&candidate)?;
         match checked {
             Err(DatabaseError::Program { identifier, output, .. }) => {
                 Err(DatabaseError::Configuration { identifier, reason: output })
@@ -273,10 +209,7 @@ impl<'a> Work<'a> {
                 self.save()?;
             }
             Step::Mount => self.volume().mount().await?,
-            Step::Grow => {
-                self.state.storage = Some(self.volume().grow(self.instance.storage).await?);
-                self.save()?;
-            }
+            Step::Grow => self.grow().await?,
             Step::MakeData => return self.make_data().await,
             Step::Discard => self.discard().await?,
             Step::Start => return self.start().await,
@@ -286,15 +219,30 @@ impl<'a> Work<'a> {
                 self.state.promoted = true;
                 self.save()?;
             }
-            Step::Reconfigure => self.reconfigure().await?,
+            Step::Reconfigure => self.reconfigure(self.state.synced).await?,
             Step::Prepare => self.prepare().await?,
-            Step::Sync => {
-                self.volume().sync().await?;
-                self.state.synced = true;
-                self.save()?;
-            }
+            Step::Sync => self.sync().await?,
         }
         Ok(Progress::Made)
+    }
+
+    /// As RDS does, without an interruption; where the kernel does not allow that, with a restart.
+    async fn grow(&mut self) -> Result<(), DatabaseError> {
+        let bytes = self.instance.storage;
+        match self.volume().grow(bytes).await {
+            Err(DatabaseError::Program { output, .. }) => {
+                tracing::warn!(
+                    instance = self.files.identifier,
+                    output,
+                    "storage cannot grow in use; the server is restarted"
+                );
+                server::stop(&self.shared.processes, &self.files, Ending::Clean).await?;
+                self.volume().grow_unused(bytes).await?;
+            }
+            grown => grown?,
+        }
+        self.state.storage = Some(Storage::Bounded(bytes));
+        self.save()
     }
 
     /// Makes PGDATA under another name and renames it once it is whole.
@@ -303,10 +251,11 @@ impl<'a> Work<'a> {
         tool::end_all(&self.shared.processes, &self.files).await?;
         server::kill_members(&unfinished).await?;
         files::remove_directory(&unfinished)?;
-        if self.state.synced {
-            self.state.synced = false;
-            self.save()?;
-        }
+        files::remove_directory(&self.files.data())?;
+        self.state.synced = false;
+        self.state.prepared = false;
+        self.state.made_in_boot = files::boot()?;
+        self.save()?;
         match (&self.instance.origin, self.source()) {
             (Origin::New { .. }, _) => self.initialise().await?,
             (Origin::Snapshot { name }, _) => self.copy().restore(name, self.installation.major).await?,
@@ -345,7 +294,7 @@ impl<'a> Work<'a> {
 
     async fn follow(&self, session: &Session) -> Result<(), DatabaseError> {
         let Some(source) = self.source() else { return Ok(()) };
-        self.configure(&self.parameters.values).await?;
+        self.configure(&self.parameters.values, self.state.synced).await?;
         // One that was left by an earlier attempt may have been invalidated.
         replication::drop_slot(session, &self.files.identifier).await?;
         replication::make_slot(session, &self.files.identifier).await?;
@@ -359,7 +308,7 @@ impl<'a> Work<'a> {
         )
         .await?;
         // A copy of a replica has it already.
-        files::write_file(&self.files.unfinished().join("standby.signal"), b"", 0o600, self.user)
+        files::write_file(&self.files.unfinished().join("standby.signal"), b"", 0o600, Some(self.user))
     }
 
     fn copy(&self) -> snapshot::Copy<'_> {
@@ -378,12 +327,9 @@ impl<'a> Work<'a> {
         );
         server::stop(&self.shared.processes, &self.files, Ending::Immediate).await?;
         server::forget_shared_memory(&self.shared.processes, &self.files).await?;
-        self.state.synced = false;
-        self.save()?;
         let unfinished = self.files.unfinished();
         files::remove_directory(&unfinished)?;
-        fs::rename(self.files.data(), &unfinished).at("remove", &self.files.data())?;
-        files::remove_directory(&unfinished)
+        fs::rename(self.files.data(), &unfinished).at("remove", &self.files.data())
     }
 
     async fn start(&mut self) -> Result<Progress, DatabaseError> {
@@ -396,7 +342,7 @@ impl<'a> Work<'a> {
             });
         }
         self.shared.lay_out(&self.installation).await?;
-        self.configure(&self.parameters.values).await?;
+        self.configure(&self.parameters.values, self.state.synced).await?;
         self.state.endpoint = Some(self.endpoint());
         self.state.parameters = self.parameters.values.clone();
         self.state.reload_pending = false;
@@ -414,10 +360,8 @@ impl<'a> Work<'a> {
 
         let deadline = Instant::now() + timeouts::DATABASE_START;
         loop {
-            let refusal = match session::answer(&self.files, self.instance.port, Instant::now()).await {
-                Ok(_) => break,
-                Err(refusal) => refusal,
-            };
+            let answer = session::answer(&self.files, self.instance.port, Instant::now()).await;
+            let Err(refusal) = answer else { break };
             let is_alive = self.shared.adopt(&self.files)?.is_some_and(|running| running.pid() == pid);
             if !is_alive || Instant::now() >= deadline {
                 return Ok(Progress::Waits(if self.volume().is_full() {
@@ -454,11 +398,21 @@ impl<'a> Work<'a> {
         promote(&self.session().await?, &self.files).await
     }
 
-    async fn reconfigure(&mut self) -> Result<(), DatabaseError> {
+    /// From now on every commit is on the disk, and all that was done before is too.
+    async fn sync(&mut self) -> Result<(), DatabaseError> {
+        // While nothing waits for the disk. Else the first base backup would, for each file.
+        self.session().await?.run("write a checkpoint", "checkpoint").await?;
+        self.reconfigure(true).await?;
+        self.volume().sync().await?;
+        self.state.synced = true;
+        self.save()
+    }
+
+    async fn reconfigure(&mut self, is_durable: bool) -> Result<(), DatabaseError> {
         let parameters = self.running_parameters();
         self.state.reload_pending = true;
         self.save()?;
-        self.configure(&parameters).await?;
+        self.configure(&parameters, is_durable).await?;
         let before = self.load_time().await?;
         let running = self.shared.adopt(&self.files)?;
         if let Some(running) = running {
@@ -503,13 +457,23 @@ impl<'a> Work<'a> {
         self.save()
     }
 
-    /// What can be done without the instance itself: slots that nobody needs, logs that are too old.
-    pub(super) async fn tidy(&mut self) -> Result<(), DatabaseError> {
+    /// Removes what nobody needs: slots of ours on other sources, slots of replicas that are gone, logs that are too old.
+    pub(super) async fn tidy(&mut self, available: Option<Session>) -> Result<(), DatabaseError> {
         let current = self.source().map(|source| source.identifier.to_owned());
         let unneeded = self.state.slots.iter().filter(|source| Some(*source) != current.as_ref()).cloned();
         let unneeded: Vec<_> = unneeded.collect();
         if !unneeded.is_empty() {
             drop_slots(self.shared, &self.files, &mut self.state, &unneeded).await?;
+        }
+        if let Some(session) = available {
+            let mut used = Vec::new();
+            for identifier in files::identifiers(&self.shared.lab) {
+                let replica = Files::of(&self.shared.lab, &identifier)?;
+                if replica.read_state()?.is_some_and(|state| state.slots.contains(&self.files.identifier)) {
+                    used.push(configuration::slot_name(&identifier));
+                }
+            }
+            replication::drop_unused_slots(&session, &used).await?;
         }
         let minutes = self.parameters.values.get(LOG_RETENTION).and_then(|minutes| minutes.parse().ok());
         let age = Duration::from_secs(60 * minutes.unwrap_or(LOG_RETENTION_MINUTES));
@@ -552,23 +516,8 @@ fn remove_logs(files: &Files, age: Duration) -> Result<(), DatabaseError> {
     for entry in fs::read_dir(files.log()).at("read", &files.log())?.flatten() {
         let modified = entry.metadata().and_then(|found| found.modified());
         if entry.path() != files.startup_log() && modified.is_ok_and(|modified| modified < oldest) {
-            match fs::remove_file(entry.path()) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(error).at("remove", &entry.path());
-                }
-                _ => {}
-            }
+            files::remove_file(&entry.path())?;
         }
     }
     Ok(())
-}
-
-/// Does the address take a connection, inside its namespace? Why not in words.
-pub(super) async fn accepts(namespace: Namespace, address: SocketAddr) -> Result<(), String> {
-    let connected = tokio::task::spawn_blocking(move || {
-        // Nothing is sent: the server takes that for a look at its port, and logs nothing.
-        namespace.run(move || TcpStream::connect_timeout(&address, timeouts::DATABASE_PROBE).map(drop))
-    });
-    let connected = connected.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-    connected.map_err(|error| format!("{address} does not accept connections: {error}"))
 }

@@ -42,6 +42,7 @@ const TCP_BUFFER: usize = 64 * 1024;
 ///
 /// Begins as root, in the directory and the namespace that it serves from, and gives root up.
 pub fn run(data: &Path, addresses: &[Ipv4Addr]) -> io::Result<()> {
+    subcommand::log();
     let mut sockets = Vec::new();
     for address in addresses {
         let address = SocketAddrV4::new(*address, 53);
@@ -70,8 +71,9 @@ pub fn run(data: &Path, addresses: &[Ipv4Addr]) -> io::Result<()> {
                 TCP_BUFFER,
             );
         }
-        subcommand::ready("")?;
+        let announcement = subcommand::announcement()?;
         unprivileged::become_nobody()?;
+        subcommand::ready(announcement, "")?;
         // Whatever changed since the file was read is an event already.
         loop {
             changes.next().await?;
@@ -193,7 +195,7 @@ impl Handler {
                 sections.authorities.extend(answer.authorities);
             }
             Err(error) => {
-                tracing::warn!("failed to forward a question: {error}");
+                tracing::debug!("failed to forward a question: {error}");
                 head.response_code = ResponseCode::ServFail;
             }
         }
@@ -220,7 +222,7 @@ impl RequestHandler for Handler {
         match response_handle.send_response(response).await {
             Ok(info) => info,
             Err(error) => {
-                tracing::warn!("failed to send an answer: {error}");
+                tracing::debug!("failed to send an answer: {error}");
                 head.response_code = ResponseCode::ServFail;
                 Header { metadata: head, counts: HeaderCounts::default() }.into()
             }

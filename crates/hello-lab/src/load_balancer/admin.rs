@@ -92,6 +92,10 @@ fn servers(text: &str) -> Vec<Server> {
         .filter_map(|line| {
             let fields: Vec<_> = line.split(',').collect();
             let status = *fields.get(status)?;
+            // The way to the rules is a server too, but no target.
+            if fields.get(backend)?.starts_with("to-rules-") {
+                return None;
+            }
             Some(Server {
                 backend: (*fields.get(backend)?).to_owned(),
                 name: (*fields.get(name)?).to_owned(),
@@ -118,6 +122,7 @@ mod tests {
     #[test]
     fn servers_are_read_by_the_names_of_columns() {
         let text = "# pxname,svname,scur,status,weight,check_status,\n\
+                    to-rules-80,rules,0,no check,1,,\n\
                     tg-a,10.0.10.50:8080,2,UP,1,L7OK,\n\
                     new-a,10.0.11.50:8080,0,UP 1/3,1,* L4CON,\n\
                     all-a,10.0.10.50:8080,0,MAINT,0,,\n\

@@ -7,6 +7,11 @@
 //!   ([`FIRST_CHECKS`]), with as much time to pass as an unhealthy target has, and move to `tg-NAME` with the first pass.
 //! - `all-NAME`: all of them, unchecked. Requests go here while too few are healthy: the load balancer fails open.
 //!
+//! A request passes two frontends of the one process: `listener-PORT` is the client's side of the connection, `rules-PORT`
+//! has the rules and knows the targets. Between them a connection carries a single request. HAProxy closes a client's
+//! connection without a word when a target fails a request that is not its first; this way each request is the first one,
+//! and the client gets the 502 that an ALB gives.
+//!
 //! What is not modelled of a request's way: `docs/LAB.md`.
 //!
 //! Statuses are those of
@@ -27,7 +32,7 @@ use std::{
 
 /// How often a new target is checked, where its group's own interval is longer. An ALB has many nodes that each check at
 /// a time of their own, so that its first check comes soon; here there is one node for a subnet.
-pub(super) const FIRST_CHECKS: Duration = Duration::from_millis(250);
+pub(super) const FIRST_CHECKS: Duration = Duration::from_millis(100);
 
 /// The backend of a target group's members.
 pub(super) fn members(group: &str) -> String {
@@ -47,6 +52,14 @@ pub(super) fn all_targets(group: &str) -> String {
 /// The name of a target's server: its address, which `%[srv_name]` gives as the host that a check asks for.
 pub(super) fn server(target: &Target) -> String {
     SocketAddrV4::new(target.address, target.port).to_string()
+}
+
+/// Each target once. One that is registered while it still drains is registered.
+pub(super) fn once(targets: &[Target]) -> impl Iterator<Item = &Target> {
+    let mut targets: Vec<_> = targets.iter().collect();
+    targets.sort_by_key(|target| (target.address, target.port, target.draining));
+    targets.dedup_by_key(|target| (target.address, target.port));
+    targets.into_iter()
 }
 
 /// What follows a member's address in its `server` line.
@@ -110,7 +123,6 @@ pub(super) fn configuration(
             directory: ".",
         };
         lines.push(String::new());
-        lines.push(format!("frontend listener-{port}"));
         let mut bind = format!("bind {}:{port}", node.address);
         if let Some(certificate) = certificate {
             let name = listener.ssl_policy.as_deref().unwrap_or(policy::DEFAULT);
@@ -121,7 +133,11 @@ pub(super) fn configuration(
             write!(bind, " ssl crt {certificate} alpn h2,http/1.1 {}", policy.words())
                 .expect("a String takes everything");
         }
-        let mut body = vec![bind];
+        let inner = format!("abns@hello-lab-{}-{port}", node.address);
+        lines.extend(client_side(balancer, *port, bind, &inner));
+        lines.extend([String::new(), format!("frontend rules-{port}")]);
+        let mut body = vec![format!("bind {inner} accept-proxy")];
+        body.extend(inner_timeouts(balancer, &["client", "http-request"]));
         body.extend(before_rules(balancer));
         body.extend(rule_lines(&listener.rules, &listener.default, place, &mut files)?);
         body.extend(forwarded(place));
@@ -135,7 +151,7 @@ pub(super) fn configuration(
                 body.extend(forward(&balancer.target_groups[group], &condition));
             }
         }
-        body.extend(after_response(balancer));
+        body.push(OWN_SERVER.to_owned());
         lines.extend(body.into_iter().map(|line| format!("    {line}")));
     }
     // Nobody to send to: HAProxy says 503.
@@ -145,6 +161,16 @@ pub(super) fn configuration(
     }
     lines.push(String::new());
     Ok(Configuration { text: lines.join("\n"), files })
+}
+
+/// A name that would mean something else in a configuration or a path. AWS takes letters, digits and hyphens.
+pub(super) fn unfit_name(balancer: &LoadBalancer) -> Option<&str> {
+    let fits = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let groups = balancer.target_groups.iter().flat_map(|(key, group)| [key.as_str(), group.name.as_str()]);
+    [balancer.name.as_str(), balancer.region.as_str()].into_iter().chain(groups).find(|name| !fits(name))
 }
 
 fn head(balancer: &LoadBalancer, admin_socket: &str) -> Vec<String> {
@@ -159,7 +185,8 @@ fn head(balancer: &LoadBalancer, admin_socket: &str) -> Vec<String> {
         format!("    hard-stop-after {}", stop.as_millis()),
         // One thread: what the lab needs, and commands to the admin socket do not race with requests.
         "    nbthread 1".to_owned(),
-        "    maxconn 4000".to_owned(),
+        // A client's connection counts twice, once for each frontend.
+        "    maxconn 8000".to_owned(),
         "    no strict-limits".to_owned(),
         // Two lines of 16 KB, an ALB's longest, fit.
         "    tune.bufsize 34816".to_owned(),
@@ -191,12 +218,49 @@ fn head(balancer: &LoadBalancer, admin_socket: &str) -> Vec<String> {
     lines
 }
 
+/// Answers that are not a target's have the load balancer's name.
+const OWN_SERVER: &str =
+    "http-after-response set-header Server awselb/2.0 if !{ var(txn.answered) -m found }";
+
+const ANSWERED: &str = "http-response set-var(txn.answered) bool(true)";
+
+/// The frontend that clients connect to, and the way to the rules.
+fn client_side(balancer: &LoadBalancer, port: u16, bind: String, inner: &str) -> Vec<String> {
+    let mut lines = vec![format!("frontend listener-{port}")];
+    let frontend = [
+        bind,
+        "tcp-request connection set-var(sess.since) date(0,ms)".to_owned(),
+        "http-request set-var(txn.age) date(0,ms),sub(sess.since)".to_owned(),
+        format!("default_backend to-rules-{port}"),
+        OWN_SERVER.to_owned(),
+        format!(
+            "http-after-response set-header Connection close if {{ var(txn.age) -m int ge {} }}",
+            balancer.client_keep_alive.as_millis()
+        ),
+    ];
+    let mut backend = vec![
+        "option http-server-close".to_owned(),
+        "http-reuse never".to_owned(),
+        ANSWERED.to_owned(),
+        format!("server rules {inner} send-proxy-v2"),
+    ];
+    backend.extend(inner_timeouts(balancer, &["server"]));
+    lines.extend(frontend.into_iter().map(|line| format!("    {line}")));
+    lines.extend([String::new(), format!("backend to-rules-{port}")]);
+    lines.extend(backend.into_iter().map(|line| format!("    {line}")));
+    lines
+}
+
+/// Between the two frontends nothing times out before client or target do.
+fn inner_timeouts<'a>(balancer: &LoadBalancer, names: &'a [&'a str]) -> impl Iterator<Item = String> + 'a {
+    let timeout = (balancer.idle_timeout + timeouts::TARGET_CONNECT).as_millis();
+    names.iter().map(move |name| format!("timeout {name} {timeout}"))
+}
+
 /// What happens to every request before a rule looks at it.
 fn before_rules(balancer: &LoadBalancer) -> Vec<String> {
     let mut lines = vec![
-        "tcp-request connection set-var(sess.since) date(0,ms)".to_owned(),
         "http-request set-var(txn.since) date(0,ms)".to_owned(),
-        "http-request set-var(txn.age) date(0,ms),sub(sess.since)".to_owned(),
         own_answer(405, "{ method TRACE }"),
         own_answer(463, "{ req.hdr_cnt(x-forwarded-for) gt 30 }"),
     ];
@@ -236,6 +300,12 @@ fn rule_lines(
     let mut in_order: Vec<_> = listener_rules.iter().collect();
     in_order.sort_by_key(|rule| rule.priority);
     for rule in in_order {
+        if rule.conditions.is_empty() {
+            return Err(format!(
+                "the rule with priority {} of port {} has no condition",
+                rule.priority, place.port
+            ));
+        }
         let mut names = String::new();
         for (index, condition) in rule.conditions.iter().enumerate() {
             let name = format!("rule-{}-{index}", rule.priority);
@@ -284,16 +354,6 @@ fn forward(group: &TargetGroup, condition: &str) -> [String; 3] {
     ]
 }
 
-fn after_response(balancer: &LoadBalancer) -> [String; 2] {
-    [
-        "http-after-response set-header Server awselb/2.0 if !{ var(txn.answered) -m found }".to_owned(),
-        format!(
-            "http-after-response set-header Connection close if {{ var(txn.age) -m int ge {} }}",
-            balancer.client_keep_alive.as_millis()
-        ),
-    ]
-}
-
 fn backends(group: &TargetGroup, servers: &Servers) -> Result<Vec<String>, String> {
     let check = &group.health_check;
     let one = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -321,7 +381,9 @@ fn backends(group: &TargetGroup, servers: &Servers) -> Result<Vec<String>, Strin
     );
     let requests = vec![
         "balance roundrobin".to_owned(),
-        "http-response set-var(txn.answered) bool(true)".to_owned(),
+        // Each request comes on a connection of its own (from the other frontend), and still finds one to the target.
+        "http-reuse always".to_owned(),
+        ANSWERED.to_owned(),
         // HAProxy says 503 where it gets no connection; an ALB says 504 when that took too long, else 502.
         format!("http-error status 503 content-type text/html lf-string \"{}\"", page_of(&title)),
         "http-after-response set-var(txn.took) date(0,ms),sub(txn.since)".to_owned(),
@@ -342,7 +404,7 @@ fn backends(group: &TargetGroup, servers: &Servers) -> Result<Vec<String>, Strin
     ] {
         lines.extend([String::new(), format!("backend {name}")]);
         lines.extend(settings.into_iter().map(|line| format!("    {line}")));
-        for target in &group.targets {
+        for target in once(&group.targets) {
             let server = server(target);
             if servers.known.contains(&(name.clone(), server.clone())) {
                 lines.push(format!("    server {server} {server} {words}").trim_end().to_owned());

@@ -68,6 +68,8 @@ pub enum Condition {
     Header(String, Vec<String>),
     /// Methods.
     Method(Vec<String>),
+    /// Pairs of the query string: key, or `None` for any, and value.
+    Query(Vec<(Option<String>, String)>),
     /// Addresses of clients.
     Source(Vec<ipnet::Ipv4Net>),
 }

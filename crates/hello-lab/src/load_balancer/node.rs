@@ -16,8 +16,8 @@ use super::{
 use crate::{
     lab::Lab,
     network::netns::Namespace,
-    process::{self, Described, Running, User},
-    subcommand::{last_lines, lives_in},
+    process::{Described, Running, User},
+    subcommand::{last_lines, lives_in, replace},
     timeouts, unprivileged,
 };
 use std::{
@@ -228,9 +228,7 @@ impl NodeProcesses {
         let files = configuration.files.into_iter();
         for (name, content) in files.chain([("haproxy.cfg".to_owned(), configuration.text.into_bytes())]) {
             let path = directory.join(name);
-            process::write_whole(&path, b"")?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-            fs::write(&path, content)?;
+            replace(&path, &content, 0o600)?;
             chown(&path, Some(uid), Some(gid))?;
         }
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;

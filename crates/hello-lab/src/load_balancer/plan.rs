@@ -6,7 +6,7 @@
 
 use super::{
     admin::{Check, Server},
-    config::{all_targets, member_words, members, new_targets, new_words, server},
+    config::{all_targets, member_words, members, new_targets, new_words, once, server},
     model::{LoadBalancer, Target, TargetGroup, TargetHealth},
 };
 use std::{
@@ -50,7 +50,7 @@ pub(super) fn plan(balancer: &LoadBalancer, servers: &[Server], draining: &Drain
     let mut wanted = BTreeSet::new();
     for group in balancer.target_groups.values() {
         let health = plan.health.entry(group.name.clone()).or_default();
-        for target in &group.targets {
+        for target in once(&group.targets) {
             let node = Here { group, name: server(target), servers };
             let fares = if target.draining {
                 node.drain(draining, &mut wanted, &mut plan.commands)
@@ -211,7 +211,7 @@ pub(super) fn together(balancer: &LoadBalancer, nodes: &[Option<Health>]) -> Hea
     balancer
         .target_groups
         .iter()
-        .map(|(name, group)| (name.clone(), group.targets.iter().map(|target| of(name, target)).collect()))
+        .map(|(name, group)| (name.clone(), once(&group.targets).map(|target| of(name, target)).collect()))
         .collect()
 }
 

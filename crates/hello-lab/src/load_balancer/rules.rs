@@ -24,17 +24,27 @@ pub(super) fn quoted(text: &str, format: bool) -> String {
 
 /// A pattern with `*` and `?` as a regular expression, in strong quotes.
 fn expression(pattern: &str) -> String {
-    let mut expression = String::from("'^");
+    format!("'^{}$'", translated(pattern, "."))
+}
+
+/// A pair of the query string as a regular expression, in strong quotes.
+fn pair(key: Option<&str>, value: &str) -> String {
+    let key = key.map_or_else(|| "([^&=]*=)?".to_owned(), |key| format!("{}=", translated(key, "[^&]")));
+    format!("'(^|&){key}{}(&|$)'", translated(value, "[^&]"))
+}
+
+/// A pattern as a part of a regular expression; `any` is what stands for one character.
+fn translated(pattern: &str, any: &str) -> String {
+    let mut expression = String::new();
     for byte in pattern.bytes() {
         match byte {
-            b'*' => expression.push_str(".*"),
-            b'?' => expression.push('.'),
+            b'*' => expression.extend([any, "*"]),
+            b'?' => expression.push_str(any),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' => expression.push(char::from(byte)),
             // By number: no character means anything, neither to the expression nor to the configuration.
             _ => write!(expression, "\\x{byte:02x}").expect("a String takes everything"),
         }
     }
-    expression.push_str("$'");
     expression
 }
 
@@ -50,7 +60,7 @@ fn header_name(name: &str) -> Option<&str> {
 
 /// The test of a condition: what follows the name in an `acl` line.
 ///
-/// Hosts and header values are compared without regard to case, paths and methods with it:
+/// Hosts, header values and query strings are compared without regard to case, paths and methods with it:
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-listeners.html#rule-condition-types>
 pub(super) fn test(condition: &Condition) -> Result<String, String> {
     Ok(match condition {
@@ -63,6 +73,10 @@ pub(super) fn test(condition: &Condition) -> Result<String, String> {
             format!("req.fhdr({name}) -m reg -i -- {}", expressions(patterns))
         }
         Condition::Method(methods) => format!("method -m reg -- {}", expressions(methods)),
+        Condition::Query(pairs) => {
+            let pairs: Vec<_> = pairs.iter().map(|(key, value)| pair(key.as_deref(), value)).collect();
+            format!("query -m reg -i -- {}", pairs.join(" "))
+        }
         Condition::Source(networks) => {
             let networks: Vec<_> = networks.iter().map(ToString::to_string).collect();
             format!("src -- {}", networks.join(" "))

@@ -8,18 +8,17 @@ const LONGEST: usize = 200;
 /// A file name for any name: what is no letter, digit, dash, underscore or dot stands as `%` and two digits, and so does
 /// a dot at the beginning. A name that becomes too long ends in a hash of the whole.
 pub fn encoded(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for (position, byte) in name.bytes().enumerate() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => encoded.push(char::from(byte)),
-            b'.' if position > 0 => encoded.push('.'),
-            other => encoded += &format!("%{other:02X}"),
-        }
-    }
+    let hash = || format!("%%{}", Digest::of(name.as_bytes()).hex());
+    let bytes = name.bytes().enumerate().map(|(position, byte)| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
+        b'.' if position > 0 => ".".to_owned(),
+        other => format!("%{other:02X}"),
+    });
+    let mut encoded: String = bytes.collect();
     if encoded.is_empty() || encoded.len() > LONGEST {
         encoded.truncate(LONGEST - 70);
         // `%%` comes from no other name.
-        encoded += &format!("%%{}", Digest::of(name.as_bytes()).hex());
+        encoded += &hash();
     }
     encoded
 }

@@ -54,7 +54,7 @@ impl Reader {
 
     /// What has come since the last call, in order of time; within a stream, in the order of writing. Empty where there
     /// is nothing new; a long log takes several calls.
-    pub fn next(&mut self) -> io::Result<Vec<Found>> {
+    pub fn read_new(&mut self) -> io::Result<Vec<Found>> {
         let mut found = Vec::new();
         for (name, directory) in self.logs.stream_directories(&self.group)? {
             if self.filter.stream_prefix.as_ref().is_some_and(|prefix| !name.starts_with(prefix.as_str())) {
@@ -75,7 +75,7 @@ impl Reader {
     /// Waits until something has come.
     pub async fn follow(&mut self) -> io::Result<Vec<Found>> {
         loop {
-            let found = self.next()?;
+            let found = self.read_new()?;
             if !found.is_empty() {
                 return Ok(found);
             }

@@ -45,7 +45,8 @@ impl Stream {
     pub fn append(&mut self, timestamp: u64, message: &str) -> io::Result<()> {
         let mut rest = message;
         loop {
-            let cut = rest.floor_char_boundary(LONGEST);
+            let cut =
+                (0..=LONGEST.min(rest.len())).rev().find(|cut| rest.is_char_boundary(*cut)).unwrap_or(0);
             let (piece, left) = rest.split_at(cut);
             self.append_one(&Event { timestamp, message: piece.to_owned() })?;
             if left.is_empty() {

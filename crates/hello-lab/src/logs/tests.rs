@@ -17,7 +17,7 @@ fn messages(found: &[reader::Found]) -> Vec<&str> {
 fn all(reader: &mut Reader) -> Vec<reader::Found> {
     let mut all = Vec::new();
     loop {
-        let found = reader.next().unwrap();
+        let found = reader.read_new().unwrap();
         if found.is_empty() {
             return all;
         }
@@ -50,7 +50,7 @@ fn events_of_all_streams_come_in_order_of_time() {
     one.append(30, "fourth").unwrap();
     let mut reader = logs.read("/ecs/hello", Filter::default());
     assert_eq!(messages(&all(&mut reader)), ["first", "second", "third\nwith \"quotes\"", "fourth"]);
-    assert!(reader.next().unwrap().is_empty());
+    assert!(reader.read_new().unwrap().is_empty());
     two.append(40, "fifth").unwrap();
     assert_eq!(messages(&all(&mut reader)), ["fifth"]);
     assert_eq!(logs.streams("/ecs/hello").unwrap(), ["task/web/1", "task/web/2"]);
@@ -66,7 +66,7 @@ fn a_reader_follows_from_segment_to_segment_and_a_stream_keeps_its_bound() {
     let mut seen = Vec::new();
     for number in 0..100 {
         stream.append(number, &format!("event number {number}")).unwrap();
-        seen.extend(reader.next().unwrap());
+        seen.extend(reader.read_new().unwrap());
     }
     let expected: Vec<_> = (0..100).map(|number| format!("event number {number}")).collect();
     assert_eq!(messages(&seen), expected);

@@ -15,57 +15,356 @@ pub enum Depth {
     Recorded,
 }
 
+/// A resource type that is more than recorded.
+struct Type {
+    name: &'static str,
+    depth: Depth,
+    /// Arguments and blocks that have an effect here. Nothing is said of the arguments of a type that is only stored.
+    arguments: &'static [&'static str],
+}
+
 /// The types that are more than recorded, by name.
-const TYPES: &[(&str, Depth)] = &[
-    ("aws_acm_certificate", Depth::Real),
-    ("aws_acm_certificate_validation", Depth::Real),
-    ("aws_alb", Depth::Real),
-    ("aws_alb_listener", Depth::Real),
-    ("aws_alb_listener_rule", Depth::Real),
-    ("aws_alb_target_group", Depth::Real),
-    ("aws_cloudwatch_log_group", Depth::Real),
-    ("aws_db_instance", Depth::Real),
-    ("aws_db_parameter_group", Depth::Real),
-    ("aws_db_subnet_group", Depth::Real),
-    ("aws_default_route_table", Depth::Real),
-    ("aws_default_security_group", Depth::Real),
-    ("aws_ecs_cluster", Depth::Stored),
-    ("aws_ecs_service", Depth::Real),
-    ("aws_ecs_task_definition", Depth::Real),
-    ("aws_eip", Depth::Real),
-    ("aws_iam_policy", Depth::Stored),
-    ("aws_iam_role", Depth::Stored),
-    ("aws_iam_role_policy", Depth::Stored),
-    ("aws_iam_role_policy_attachment", Depth::Stored),
-    ("aws_internet_gateway", Depth::Real),
-    ("aws_internet_gateway_attachment", Depth::Real),
-    ("aws_kms_alias", Depth::Stored),
-    ("aws_kms_key", Depth::Stored),
-    ("aws_lb", Depth::Real),
-    ("aws_lb_listener", Depth::Real),
-    ("aws_lb_listener_rule", Depth::Real),
-    ("aws_lb_target_group", Depth::Real),
-    ("aws_main_route_table_association", Depth::Real),
-    ("aws_nat_gateway", Depth::Real),
-    ("aws_route", Depth::Real),
-    ("aws_route53_record", Depth::Real),
-    ("aws_route53_zone", Depth::Real),
-    ("aws_route_table", Depth::Real),
-    ("aws_route_table_association", Depth::Real),
-    ("aws_secretsmanager_secret", Depth::Stored),
-    ("aws_secretsmanager_secret_version", Depth::Stored),
-    ("aws_security_group", Depth::Real),
-    ("aws_security_group_rule", Depth::Real),
-    ("aws_ssm_parameter", Depth::Stored),
-    ("aws_subnet", Depth::Real),
-    ("aws_vpc", Depth::Real),
-    ("aws_vpc_security_group_egress_rule", Depth::Real),
-    ("aws_vpc_security_group_ingress_rule", Depth::Real),
+const TYPES: &[Type] = &[
+    Type {
+        name: "aws_acm_certificate",
+        depth: Depth::Real,
+        arguments: &["domain_name", "subject_alternative_names", "validation_method"],
+    },
+    Type {
+        name: "aws_acm_certificate_validation",
+        depth: Depth::Real,
+        arguments: &["certificate_arn", "validation_record_fqdns"],
+    },
+    Type {
+        name: "aws_alb",
+        depth: Depth::Real,
+        arguments: &[
+            "name",
+            "name_prefix",
+            "load_balancer_type",
+            "internal",
+            "security_groups",
+            "subnets",
+            "idle_timeout",
+            "client_keep_alive",
+            "drop_invalid_header_fields",
+            "enable_deletion_protection",
+        ],
+    },
+    Type {
+        name: "aws_alb_listener",
+        depth: Depth::Real,
+        arguments: &[
+            "load_balancer_arn",
+            "port",
+            "protocol",
+            "certificate_arn",
+            "ssl_policy",
+            "default_action",
+        ],
+    },
+    Type {
+        name: "aws_alb_listener_rule",
+        depth: Depth::Real,
+        arguments: &["listener_arn", "priority", "action", "condition"],
+    },
+    Type {
+        name: "aws_alb_target_group",
+        depth: Depth::Real,
+        arguments: &[
+            "name",
+            "name_prefix",
+            "vpc_id",
+            "target_type",
+            "protocol",
+            "port",
+            "deregistration_delay",
+            "health_check",
+            "target_group_health",
+        ],
+    },
+    Type {
+        name: "aws_alb_target_group_attachment",
+        depth: Depth::Real,
+        arguments: &["target_group_arn", "target_id", "port"],
+    },
+    Type {
+        name: "aws_cloudwatch_log_group",
+        depth: Depth::Real,
+        arguments: &["name", "name_prefix", "retention_in_days", "skip_destroy"],
+    },
+    Type {
+        name: "aws_db_instance",
+        depth: Depth::Real,
+        arguments: &[
+            "identifier",
+            "identifier_prefix",
+            "replicate_source_db",
+            "engine",
+            "engine_version",
+            "username",
+            "password",
+            "password_wo",
+            "password_wo_version",
+            "db_name",
+            "allocated_storage",
+            "instance_class",
+            "parameter_group_name",
+            "availability_zone",
+            "db_subnet_group_name",
+            "vpc_security_group_ids",
+            "port",
+            "deletion_protection",
+            "skip_final_snapshot",
+            "final_snapshot_identifier",
+            "snapshot_identifier",
+            "apply_immediately",
+        ],
+    },
+    Type {
+        name: "aws_db_parameter_group",
+        depth: Depth::Real,
+        arguments: &["name", "name_prefix", "family", "parameter"],
+    },
+    Type {
+        name: "aws_db_subnet_group",
+        depth: Depth::Real,
+        arguments: &["name", "name_prefix", "subnet_ids"],
+    },
+    Type {
+        name: "aws_default_route_table",
+        depth: Depth::Real,
+        arguments: &["default_route_table_id", "route"],
+    },
+    Type {
+        name: "aws_default_security_group",
+        depth: Depth::Real,
+        arguments: &["vpc_id", "ingress", "egress"],
+    },
+    Type { name: "aws_ecs_cluster", depth: Depth::Stored, arguments: &[] },
+    Type {
+        name: "aws_ecs_service",
+        depth: Depth::Real,
+        arguments: &[
+            "name",
+            "cluster",
+            "task_definition",
+            "desired_count",
+            "deployment_minimum_healthy_percent",
+            "deployment_maximum_percent",
+            "health_check_grace_period_seconds",
+            "network_configuration",
+            "load_balancer",
+            "deployment_circuit_breaker",
+            "wait_for_steady_state",
+            "launch_type",
+            "capacity_provider_strategy",
+        ],
+    },
+    Type {
+        name: "aws_ecs_task_definition",
+        depth: Depth::Real,
+        arguments: &[
+            "family",
+            "requires_compatibilities",
+            "network_mode",
+            "cpu",
+            "memory",
+            "container_definitions",
+            "execution_role_arn",
+            "task_role_arn",
+        ],
+    },
+    Type { name: "aws_eip", depth: Depth::Real, arguments: &["domain"] },
+    Type { name: "aws_iam_policy", depth: Depth::Stored, arguments: &[] },
+    Type { name: "aws_iam_role", depth: Depth::Stored, arguments: &[] },
+    Type { name: "aws_iam_role_policy", depth: Depth::Stored, arguments: &[] },
+    Type { name: "aws_iam_role_policy_attachment", depth: Depth::Stored, arguments: &[] },
+    Type { name: "aws_internet_gateway", depth: Depth::Real, arguments: &["vpc_id"] },
+    Type {
+        name: "aws_internet_gateway_attachment",
+        depth: Depth::Real,
+        arguments: &["internet_gateway_id", "vpc_id"],
+    },
+    Type { name: "aws_kms_alias", depth: Depth::Stored, arguments: &[] },
+    Type { name: "aws_kms_key", depth: Depth::Stored, arguments: &[] },
+    Type {
+        name: "aws_lb",
+        depth: Depth::Real,
+        arguments: &[
+            "name",
+            "name_prefix",
+            "load_balancer_type",
+            "internal",
+            "security_groups",
+            "subnets",
+            "idle_timeout",
+            "client_keep_alive",
+            "drop_invalid_header_fields",
+            "enable_deletion_protection",
+        ],
+    },
+    Type {
+        name: "aws_lb_listener",
+        depth: Depth::Real,
+        arguments: &[
+            "load_balancer_arn",
+            "port",
+            "protocol",
+            "certificate_arn",
+            "ssl_policy",
+            "default_action",
+        ],
+    },
+    Type {
+        name: "aws_lb_listener_rule",
+        depth: Depth::Real,
+        arguments: &["listener_arn", "priority", "action", "condition"],
+    },
+    Type {
+        name: "aws_lb_target_group",
+        depth: Depth::Real,
+        arguments: &[
+            "name",
+            "name_prefix",
+            "vpc_id",
+            "target_type",
+            "protocol",
+            "port",
+            "deregistration_delay",
+            "health_check",
+            "target_group_health",
+        ],
+    },
+    Type {
+        name: "aws_lb_target_group_attachment",
+        depth: Depth::Real,
+        arguments: &["target_group_arn", "target_id", "port"],
+    },
+    Type {
+        name: "aws_main_route_table_association",
+        depth: Depth::Real,
+        arguments: &["vpc_id", "route_table_id"],
+    },
+    Type {
+        name: "aws_nat_gateway",
+        depth: Depth::Real,
+        arguments: &["allocation_id", "subnet_id", "connectivity_type"],
+    },
+    Type {
+        name: "aws_route",
+        depth: Depth::Real,
+        arguments: &[
+            "route_table_id",
+            "destination_cidr_block",
+            "gateway_id",
+            "nat_gateway_id",
+            "network_interface_id",
+        ],
+    },
+    Type {
+        name: "aws_route53_record",
+        depth: Depth::Real,
+        arguments: &["zone_id", "name", "type", "ttl", "records", "alias", "allow_overwrite"],
+    },
+    Type {
+        name: "aws_route53_zone",
+        depth: Depth::Real,
+        arguments: &["name", "vpc", "comment", "force_destroy"],
+    },
+    Type { name: "aws_route_table", depth: Depth::Real, arguments: &["vpc_id", "route"] },
+    Type {
+        name: "aws_route_table_association",
+        depth: Depth::Real,
+        arguments: &["subnet_id", "route_table_id"],
+    },
+    Type { name: "aws_secretsmanager_secret", depth: Depth::Stored, arguments: &[] },
+    Type { name: "aws_secretsmanager_secret_version", depth: Depth::Stored, arguments: &[] },
+    Type {
+        name: "aws_security_group",
+        depth: Depth::Real,
+        arguments: &["name", "name_prefix", "description", "vpc_id", "ingress", "egress"],
+    },
+    Type {
+        name: "aws_security_group_rule",
+        depth: Depth::Real,
+        arguments: &[
+            "security_group_id",
+            "type",
+            "protocol",
+            "from_port",
+            "to_port",
+            "cidr_blocks",
+            "source_security_group_id",
+            "self",
+            "description",
+        ],
+    },
+    Type { name: "aws_ssm_parameter", depth: Depth::Stored, arguments: &[] },
+    Type {
+        name: "aws_subnet",
+        depth: Depth::Real,
+        arguments: &["vpc_id", "cidr_block", "availability_zone"],
+    },
+    Type { name: "aws_vpc", depth: Depth::Real, arguments: &["cidr_block", "enable_dns_support"] },
+    Type {
+        name: "aws_vpc_security_group_egress_rule",
+        depth: Depth::Real,
+        arguments: &[
+            "security_group_id",
+            "description",
+            "ip_protocol",
+            "from_port",
+            "to_port",
+            "cidr_ipv4",
+            "referenced_security_group_id",
+        ],
+    },
+    Type {
+        name: "aws_vpc_security_group_ingress_rule",
+        depth: Depth::Real,
+        arguments: &[
+            "security_group_id",
+            "description",
+            "ip_protocol",
+            "from_port",
+            "to_port",
+            "cidr_ipv4",
+            "referenced_security_group_id",
+        ],
+    },
 ];
+
+/// Arguments that change nothing anywhere, and so need no word here.
+const HARMLESS: &[&str] = &["id", "region", "tags", "tags_all", "timeouts"];
+
+fn of_name(type_name: &str) -> Option<&'static Type> {
+    TYPES.binary_search_by_key(&type_name, |known| known.name).ok().map(|found| &TYPES[found])
+}
+
+/// The arguments of a configuration that are recorded, not modelled: set, and without an effect here.
+pub fn not_modelled(type_name: &str, config: &Value) -> Vec<String> {
+    let Some(known) = of_name(type_name).filter(|known| known.depth == Depth::Real) else {
+        return Vec::new();
+    };
+    let says_nothing = |value: &Value| {
+        value.is_null()
+            || value.as_bool() == Some(false)
+            || value.as_str() == Some("")
+            || *value == Value::List(Vec::new())
+    };
+    let entries = config.entries().into_iter().flatten();
+    let set = entries.filter(|(name, value)| {
+        !known.arguments.contains(&name.as_str())
+            && !HARMLESS.contains(&name.as_str())
+            && !says_nothing(value)
+    });
+    set.map(|(name, _)| name.clone()).collect()
+}
 
 /// How far a type is made real.
 pub fn depth(type_name: &str) -> Depth {
-    TYPES.binary_search_by_key(&type_name, |(name, _)| name).map_or(Depth::Recorded, |found| TYPES[found].1)
+    of_name(type_name).map_or(Depth::Recorded, |known| known.depth)
 }
 
 /// Puts what only the lab knows into the state of a new or changed resource.
@@ -109,11 +408,16 @@ mod tests {
     use terraform_provider_aws::schema::Catalogue;
 
     #[test]
-    fn the_table_is_sorted_and_names_real_types() {
-        assert!(TYPES.is_sorted_by_key(|(name, _)| name));
+    fn the_table_is_sorted_and_names_real_types_and_arguments() {
+        assert!(TYPES.is_sorted_by_key(|known| known.name));
         let catalogue = Catalogue::aws();
-        for (name, _) in TYPES {
-            assert!(catalogue.resource(name).is_some(), "{name}");
+        for known in TYPES {
+            let schema = catalogue.resource(known.name).unwrap();
+            for argument in known.arguments {
+                let block = &schema.block;
+                let there = block.attributes.contains_key(*argument) || block.blocks.contains_key(*argument);
+                assert!(there, "{} has no {argument}", known.name);
+            }
         }
     }
 
@@ -121,5 +425,17 @@ mod tests {
     fn what_is_not_in_the_table_is_recorded() {
         assert_eq!(depth("aws_wafv2_web_acl"), Depth::Recorded);
         assert_eq!(depth("aws_vpc"), Depth::Real);
+    }
+
+    #[test]
+    fn an_argument_without_an_effect_is_named_where_it_is_set() {
+        let config = Value::object([
+            ("cidr_block", Value::from("10.0.0.0/16")),
+            ("instance_tenancy", "dedicated".into()),
+            ("enable_network_address_usage_metrics", false.into()),
+            ("tags", Value::Null),
+        ]);
+        assert_eq!(not_modelled("aws_vpc", &config), ["instance_tenancy"]);
+        assert_eq!(not_modelled("aws_wafv2_web_acl", &config), [""; 0]);
     }
 }

@@ -13,24 +13,34 @@ use nftables::{
     schema::{FlushObject, NfCmd},
 };
 use serde_json::Value;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+use table::Table;
 
-/// All tables of a namespace, ready for `nft -j -f -`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// All that a namespace's packet filter should be, ready for `nft -j -f -`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ruleset {
     commands: String,
+    fingerprint: u64,
+}
+
+impl fmt::Debug for Ruleset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The commands fill pages.
+        write!(f, "Ruleset({:016x})", self.fingerprint)
+    }
 }
 
 impl Ruleset {
-    fn of(tables: Vec<table::Table>) -> Ruleset {
-        let mut batch = Batch::new();
-        batch.add_cmd(NfCmd::Flush(FlushObject::Ruleset(None)));
-        for table in tables {
-            table.add_to(&mut batch);
-        }
-        let commands =
-            serde_json::to_string(&batch.to_nftables()).expect("a ruleset has only keys that are text");
-        Ruleset { commands }
+    /// The ruleset of one table. An empty chain carries its fingerprint, so that a listing says which ruleset it shows.
+    fn of(mut table: Table) -> Ruleset {
+        let mut hasher = DefaultHasher::new();
+        commands(table.clone()).hash(&mut hasher);
+        let fingerprint = hasher.finish();
+        table.chain(marker(fingerprint));
+        Ruleset { commands: commands(table), fingerprint }
     }
 
     /// The commands that put it in place of whatever is there.
@@ -41,10 +51,25 @@ impl Ruleset {
     /// A number that tells it from another. Another build of the lab may compute another one; then the filter is
     /// replaced by its like once.
     pub fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.commands.hash(&mut hasher);
-        hasher.finish()
+        self.fingerprint
     }
+
+    /// Is it this ruleset that `nft -j list ruleset` printed, rather than another?
+    pub fn is_in(&self, listing: &[u8]) -> bool {
+        let marker = marker(self.fingerprint);
+        listing.windows(marker.len()).any(|window| window == marker.as_bytes())
+    }
+}
+
+fn commands(table: Table) -> String {
+    let mut batch = Batch::new();
+    batch.add_cmd(NfCmd::Flush(FlushObject::Ruleset(None)));
+    table.add_to(&mut batch);
+    serde_json::to_string(&batch.to_nftables()).expect("a ruleset has only keys that are text")
+}
+
+fn marker(fingerprint: u64) -> String {
+    format!("ruleset-{fingerprint:016x}")
 }
 
 /// A number for what `nft -j list ruleset` printed, without what differs from one listing to the next.

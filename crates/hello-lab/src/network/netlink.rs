@@ -5,7 +5,7 @@
 
 use super::{
     netns::Namespace,
-    state::{Address, End, FoundLink, PolicyRule, Route, Way},
+    state::{Address, End, FoundLink, LOOPBACK, PolicyRule, Route, Way},
 };
 use crate::timeouts;
 use futures_util::TryStreamExt as _;
@@ -157,7 +157,7 @@ impl Kernel {
 
     /// Writes an alias to the loopback interface and switches it on.
     pub(super) async fn mark(&self, mark: &str) -> io::Result<()> {
-        self.change(LinkUnspec::new_with_name("lo").alias(mark).up().build()).await
+        self.change(LinkUnspec::new_with_name(LOOPBACK).alias(mark).up().build()).await
     }
 
     async fn change(&self, message: LinkMessage) -> io::Result<()> {

@@ -6,12 +6,12 @@
 //! outlive what they speak of: in the alias of the namespace's loopback interface. A filter that was changed by hand
 //! lists differently; one that was never applied whole has no seal.
 //!
-//! The same alias is the mark of a namespace that was made here. It is set before the namespace has its name, so there
-//! is no moment at which a namespace of ours could be taken for another's.
+//! The same alias is the mark of a namespace that is this module's. It is set before the namespace has its name, so
+//! there is no moment at which a namespace of ours could be taken for another's.
 
 use super::{
     NetworkError,
-    filter::fingerprint_of_listing,
+    filter::{Ruleset, fingerprint_of_listing},
     netlink::{self, Kernel},
     netns::Namespace,
     parallel::in_parallel,
@@ -75,7 +75,7 @@ fn look_into(namespace: &Namespace, wanted: Option<&WantedNamespace>) -> io::Res
         let seal = links.mark.as_deref().and_then(Seal::read);
         let read = |(name, wanted): (String, String)| Some((netlink::read_setting(&name, &wanted)?, name));
         Ok(FoundNamespace {
-            made_here: seal.is_some(),
+            ours: seal.is_some(),
             occupied: false,
             addresses: kernel.addresses(&links.names).await?,
             routes: kernel.routes(&links.names).await?,
@@ -85,7 +85,7 @@ fn look_into(namespace: &Namespace, wanted: Option<&WantedNamespace>) -> io::Res
             links: links.by_name,
         })
     })?;
-    if wanted.is_none() && found.made_here {
+    if wanted.is_none() && found.ours {
         found.occupied = is_occupied(namespace)?;
     }
     Ok(found)
@@ -94,18 +94,22 @@ fn look_into(namespace: &Namespace, wanted: Option<&WantedNamespace>) -> io::Res
 /// The fingerprint of the ruleset that was applied, if it still is what `nft` lists.
 async fn standing(seal: Option<Seal>) -> io::Result<Option<u64>> {
     let Some((written, listed)) = seal.and_then(|seal| seal.ruleset) else { return Ok(None) };
-    Ok((listing().await? == listed).then_some(written))
+    Ok((fingerprint_of_listing(&listing().await?)? == listed).then_some(written))
 }
 
-async fn listing() -> io::Result<u64> {
-    let listing = netlink::nft(&["-j", "list", "ruleset"], "").await?;
-    fingerprint_of_listing(&listing).map_err(io::Error::from)
+async fn listing() -> io::Result<Vec<u8>> {
+    netlink::nft(&["-j", "list", "ruleset"], "").await
 }
 
 /// Puts a ruleset in place and seals it. Killed before the seal is written, the next one begins again.
-pub(super) async fn apply_and_seal(kernel: &Kernel, commands: &str, written: u64) -> io::Result<()> {
-    netlink::nft(&["-j", "-f", "-"], commands).await?;
-    let seal = Seal { ruleset: Some((written, listing().await?)) };
+pub(super) async fn apply_and_seal(kernel: &Kernel, ruleset: &Ruleset) -> io::Result<()> {
+    netlink::nft(&["-j", "-f", "-"], ruleset.commands()).await?;
+    let listing = listing().await?;
+    // The `nft` of a daemon that was killed may still be at work, and must not be sealed as ours.
+    if !ruleset.is_in(&listing) {
+        return Err(io::Error::other("another ruleset was put in place of it at the same moment"));
+    }
+    let seal = Seal { ruleset: Some((ruleset.fingerprint(), fingerprint_of_listing(&listing)?)) };
     kernel.mark(&seal.text()).await
 }
 

@@ -15,6 +15,8 @@ use std::{collections::BTreeSet, fmt};
 pub enum Action {
     /// Make a namespace.
     CreateNamespace(String),
+    /// Mark a namespace that somebody else made, and that the model names.
+    AdoptNamespace(String),
     /// Delete a link, and with it the one at its other end.
     DeleteLink(End),
     /// Take an address away.
@@ -64,7 +66,7 @@ impl Action {
     /// When its turn is.
     pub fn phase(&self) -> Phase {
         match self {
-            Action::CreateNamespace(_) => Phase::Make,
+            Action::CreateNamespace(_) | Action::AdoptNamespace(_) => Phase::Make,
             Action::DeleteLink(_)
             | Action::DeleteAddress(..)
             | Action::DeleteRoute(..)
@@ -85,6 +87,7 @@ impl Action {
     pub fn namespace(&self) -> &str {
         match self {
             Action::CreateNamespace(namespace)
+            | Action::AdoptNamespace(namespace)
             | Action::DeleteAddress(namespace, _)
             | Action::DeleteRoute(namespace, _)
             | Action::CloseRoute(namespace, _)
@@ -99,12 +102,32 @@ impl Action {
             Action::CreateWire(wire) => &wire.router.namespace,
         }
     }
+
+    /// The link that it is about, if it is about one.
+    pub fn link(&self) -> Option<&str> {
+        match self {
+            Action::DeleteLink(end) | Action::SwitchOn(end) => Some(&end.link),
+            Action::CreateWire(wire) => Some(&wire.router.link),
+            Action::DeleteAddress(_, address) | Action::AddAddress(_, address) => Some(&address.link),
+            Action::OpenRoute(_, route) => route.way.link(),
+            Action::Set(_, name, _) => link_of(name),
+            Action::CreateNamespace(_)
+            | Action::AdoptNamespace(_)
+            | Action::DeleteRoute(..)
+            | Action::CloseRoute(..)
+            | Action::DeleteRule(..)
+            | Action::ApplyRuleset(..)
+            | Action::AddRule(..)
+            | Action::DeleteNamespace(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::CreateNamespace(namespace) => write!(f, "make namespace {namespace}"),
+            Action::AdoptNamespace(namespace) => write!(f, "adopt namespace {namespace}"),
             Action::DeleteLink(end) => write!(f, "delete link {end}"),
             Action::DeleteAddress(namespace, address) => write!(f, "take away {address} in {namespace}"),
             Action::DeleteRoute(namespace, route) => write!(f, "delete route {route} of {namespace}"),
@@ -139,10 +162,18 @@ impl Plan {
         plan.actions.extend(doomed.iter().cloned().map(Action::DeleteLink));
         for (name, wanted) in &wanted.namespaces {
             let nothing = FoundNamespace::default();
-            let found = found.get(name).unwrap_or_else(|| {
-                plan.actions.push(Action::CreateNamespace(name.clone()));
-                &nothing
-            });
+            let found = match found.get(name) {
+                None => {
+                    plan.actions.push(Action::CreateNamespace(name.clone()));
+                    &nothing
+                }
+                // The seal of a filter is a mark too.
+                Some(found) if !found.ours && wanted.ruleset.is_none() => {
+                    plan.actions.push(Action::AdoptNamespace(name.clone()));
+                    found
+                }
+                Some(found) => found,
+            };
             plan.namespace(name, wanted, found, &doomed);
         }
         let connected = |wire: &&Wire| is_connected(wire, found) && !doomed.contains(&wire.router);
@@ -150,7 +181,7 @@ impl Plan {
         plan.actions.extend(missing.cloned().map(Action::CreateWire));
         for (name, found) in found.iter().filter(|(name, _)| !wanted.namespaces.contains_key(*name)) {
             match found {
-                FoundNamespace { made_here: false, .. } => {}
+                FoundNamespace { ours: false, .. } => {}
                 FoundNamespace { occupied: true, .. } => {
                     plan.waiting.push(format!("namespace {name} stays until no process is left in it"));
                 }
@@ -179,7 +210,7 @@ impl Plan {
         // The kernel gives the loopback interface 127.0.0.1 itself. Links of others are others' business.
         let ours = |address: &&&Address| {
             wanted.links.contains_key(&address.link)
-                || !address.address.addr().is_loopback() && address.link == "lo"
+                || !address.address.addr().is_loopback() && address.link == LOOPBACK
         };
         let unwanted = addresses.iter().filter(|address| !wanted.addresses.contains(**address)).filter(ours);
         actions.extend(unwanted.map(|address| Action::DeleteAddress(namespace(), (*address).clone())));
@@ -197,7 +228,7 @@ impl Plan {
 
         for (setting, value) in &wanted.settings {
             // The settings of a link go with it.
-            let of_gone = setting.split('/').nth(2).is_some_and(&goes);
+            let of_gone = link_of(setting).is_some_and(&goes);
             if of_gone || found.settings.get(setting) != Some(value) {
                 actions.push(Action::Set(namespace(), setting.clone(), value.clone()));
             }
@@ -221,13 +252,18 @@ impl Plan {
     }
 }
 
+/// The link that a setting is about: `ipv4/conf/LINK/NAME`.
+fn link_of(setting: &str) -> Option<&str> {
+    setting.split('/').nth(2).filter(|link| !matches!(*link, "all" | "default"))
+}
+
 /// Links that must go: those that lead elsewhere than wanted, and those that nobody wants.
 fn doomed_links(wanted: &Wanted, found: &Found) -> BTreeSet<End> {
     let mut doomed = BTreeSet::new();
     for (name, namespace) in found {
-        // What was neither made here nor is named by the model is not ours to touch.
+        // What neither carries the mark nor is named by the model is not ours to touch.
         let links = match wanted.namespaces.get(name) {
-            None if !namespace.made_here => continue,
+            None if !namespace.ours => continue,
             None => None,
             Some(wanted) => Some(&wanted.links),
         };

@@ -176,8 +176,8 @@ pub struct FoundLink {
 /// What a namespace holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoundNamespace {
-    /// Was it made here? It carries the mark then.
-    pub made_here: bool,
+    /// Does it carry the mark of what this module made or was told to look after?
+    pub ours: bool,
     /// Does a process live in it? Only asked for where nothing names the namespace.
     pub occupied: bool,
     /// Its links by name.

@@ -40,9 +40,10 @@ const SUBNET_RULE: u32 = 200;
 /// "The allowed block size is between a /28 netmask and /16 netmask."
 /// <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html>
 const NOT_LOCAL: u32 = 15;
-/// Tables of subnets have this number and above; a subnet has 16 addresses at least.
+/// Tables of subnets have this number and above; the longest prefix of a subnet ("between a /28 netmask and /16
+/// netmask", same page).
 const SUBNET_TABLES: u32 = 1000;
-const SMALLEST_SUBNET: u32 = 16;
+const SMALLEST_SUBNET: u8 = 28;
 
 /// What a network should be in the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,6 +98,11 @@ impl Wanted {
             self.refused.push(format!("{what}: {address} is in no range of the internet"));
             return false;
         };
+        let router = self.namespace(&internet.namespace, true);
+        if router.routes.iter().any(|route| route.destination == Ipv4Net::from(address)) {
+            self.refused.push(format!("{what}: {address} is taken"));
+            return false;
+        }
         let gateway = Some(first_address(*range));
         let end = End::new(namespace, link);
         // No other address is next door, not even one of the same range: all go by the router, and those that a gateway
@@ -115,9 +121,10 @@ impl Wanted {
             table: MAIN_TABLE,
             suppress_prefix_length: Some(NOT_LOCAL),
         });
-        let interfaces = self.interfaces(vpc);
-        for (id, subnet) in &vpc.subnets {
-            self.subnet(vpc, id, subnet, &interfaces);
+        let subnets = self.subnets(vpc);
+        let interfaces = self.interfaces(vpc, &subnets);
+        for subnet in subnets.values() {
+            self.subnet(vpc, subnet, &interfaces);
         }
         for interface in &interfaces {
             self.interface(vpc, interface);
@@ -133,14 +140,40 @@ impl Wanted {
         self.namespace(&vpc.namespace, true).ruleset = Some(ruleset);
     }
 
-    /// The interfaces that can be had. What is wrong with one must not take the others down.
-    fn interfaces<'model>(&mut self, vpc: &'model Vpc) -> Vec<&'model Interface> {
+    /// The subnets that can be had. What is wrong with one must not take the others down.
+    fn subnets<'model>(&mut self, vpc: &'model Vpc) -> BTreeMap<&'model str, &'model Subnet> {
+        let mut fit: BTreeMap<&str, &Subnet> = BTreeMap::new();
+        for (id, subnet) in &vpc.subnets {
+            let Subnet { cidr, .. } = subnet;
+            let overlaps = |other: &&&Subnet| {
+                other.cidr.contains(&cidr.network()) || cidr.contains(&other.cidr.network())
+            };
+            let trouble = match fit.values().find(overlaps) {
+                _ if !vpc.cidr.contains(cidr) => format!("{cidr} is not in {}", vpc.cidr),
+                _ if cidr.prefix_len() > SMALLEST_SUBNET => format!("{cidr} is smaller than a subnet can be"),
+                Some(other) => format!("{cidr} overlaps {}", other.cidr),
+                None => {
+                    fit.insert(id, subnet);
+                    continue;
+                }
+            };
+            self.refused.push(format!("subnet {id}: {trouble}"));
+        }
+        fit
+    }
+
+    /// The interfaces that can be had.
+    fn interfaces<'model>(
+        &mut self,
+        vpc: &'model Vpc,
+        subnets: &BTreeMap<&str, &Subnet>,
+    ) -> Vec<&'model Interface> {
         let mut addresses: BTreeSet<_> = vpc.resolver.iter().map(|resolver| resolver.address).collect();
-        addresses.extend(vpc.subnets.values().map(|subnet| first_address(subnet.cidr)));
+        addresses.extend(subnets.values().map(|subnet| first_address(subnet.cidr)));
         let mut fit = Vec::new();
         for interface in vpc.interfaces.values() {
             let Interface { id, namespace, subnet, address, .. } = interface;
-            let trouble = match vpc.subnets.get(subnet) {
+            let trouble = match subnets.get(subnet.as_str()) {
                 None => Some(format!("there is no subnet {subnet}")),
                 Some(found) if !found.cidr.contains(address) => {
                     Some(format!("{address} is not in {}", found.cidr))
@@ -159,14 +192,10 @@ impl Wanted {
         fit
     }
 
-    fn subnet(&mut self, vpc: &Vpc, id: &str, subnet: &Subnet, interfaces: &[&Interface]) {
+    fn subnet(&mut self, vpc: &Vpc, subnet: &Subnet, interfaces: &[&Interface]) {
         let cidr = subnet.cidr.trunc();
-        if !vpc.cidr.contains(&cidr) {
-            self.refused.push(format!("subnet {id}: {cidr} is not in {}", vpc.cidr));
-            return;
-        }
         let place = u32::from(cidr.network()) - u32::from(vpc.cidr.network());
-        let table = SUBNET_TABLES + place / SMALLEST_SUBNET;
+        let table = SUBNET_TABLES + (place >> (32 - SMALLEST_SUBNET));
         let mut ways = BTreeMap::from([(everywhere(), Way::Blackhole)]);
         let routes = vpc.route_tables.get(&subnet.route_table).map(|table| &table.routes);
         for (destination, target) in routes.into_iter().flatten() {
@@ -206,7 +235,9 @@ impl Wanted {
 
     /// The leg in the VPC sees the whole VPC as its network, so that the way out can lead to the internet.
     fn resolver(&mut self, network: &Network, vpc: &Vpc, resolver: &Resolver) {
-        self.namespace(&resolver.namespace, false);
+        if self.is_taken(&resolver.namespace, &format!("resolver of {}", vpc.id)) {
+            return;
+        }
         let end = End::new(&resolver.namespace, PART_LINK);
         self.attach(&vpc.namespace, end, resolver.address, vpc.cidr.prefix_len(), None);
         let what = format!("resolver of {}", vpc.id);
@@ -220,6 +251,9 @@ impl Wanted {
         gateway: &InternetGateway,
         interfaces: &[&Interface],
     ) {
+        if self.is_taken(&gateway.namespace, &gateway.id) {
+            return;
+        }
         self.namespace(&gateway.namespace, true);
         if !self.on_the_internet(network, &gateway.id, &gateway.namespace, OUTSIDE_LINK, gateway.address) {
             return;
@@ -283,6 +317,15 @@ impl Wanted {
             namespace.settings.insert(of_link("ipv6/conf", &end.link, "disable_ipv6"), "1".to_owned());
         }
         self.wires.insert(Wire { router, part });
+    }
+
+    /// Refuses a second use of a namespace.
+    fn is_taken(&mut self, namespace: &str, what: &str) -> bool {
+        let taken = self.namespaces.contains_key(namespace);
+        if taken {
+            self.refused.push(format!("{what}: {namespace} is taken"));
+        }
+        taken
     }
 
     fn namespace(&mut self, name: &str, forwards: bool) -> &mut WantedNamespace {

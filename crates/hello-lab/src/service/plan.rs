@@ -4,6 +4,8 @@
 //! rolling deployment (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html>): at least
 //! `minimum` per cent of the desired tasks stay ready, at most `maximum` per cent run.
 
+mod sentence;
+
 use crate::{
     load_balancer::model::TargetHealth,
     task::model::{Health, Status},
@@ -24,6 +26,7 @@ const MOST_FAILURES: u32 = 200;
 
 /// What is wanted of a service.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an argument of the resource's own")]
 pub struct Wanted {
     /// ARN of the task definition that its resource names.
     pub definition: String,
@@ -73,6 +76,10 @@ pub struct Seen {
 }
 
 impl Seen {
+    fn is_alive(&self) -> bool {
+        self.wish == TaskWish::Run && !matches!(self.status, Status::Stopping(_) | Status::Stopped(_))
+    }
+
     fn runs(&self) -> bool {
         matches!(self.status, Status::Running { .. })
     }
@@ -161,140 +168,169 @@ pub fn plan(
     tasks: &[Seen],
     now: u64,
 ) -> Plan {
-    let mut deployment = match deployment {
+    let deployment = match deployment {
         known if known.definition == wanted.definition => known.clone(),
         _ => Deployment { definition: wanted.definition.clone(), ..Deployment::default() },
     };
-    let mut actions = Vec::new();
-    let mut look_again: Option<u64> = None;
-    let mut wake = |at: u64| look_again = Some(look_again.map_or(at, |earlier| earlier.min(at)));
-
+    let mut pass = Pass { wanted, tasks, now, deployment, actions: Vec::new(), look_again: None };
     // Ends first: they free places, and they tell whether the deployment works.
-    for task in tasks {
-        match &task.status {
-            Status::Stopped(_) => {
-                if !task.was_ready && task.definition == deployment.definition && task.wish == TaskWish::Run {
-                    count_failure(&mut deployment, now);
-                }
-                actions.push(Action::Bury(task.id.clone()));
-            }
-            Status::Running { .. }
-                if !task.registered && wanted.load_balanced && task.wish == TaskWish::Run =>
-            {
-                actions.push(Action::Register(task.id.clone()));
-            }
-            Status::Provisioning | Status::Running { .. } | Status::Stopping(_) => {}
-        }
-        if let TaskWish::Drain { until, reason } = &task.wish {
-            let gone = matches!(task.target, TargetHealth::Unused);
-            if now >= *until || gone || !task.runs() {
-                actions.push(Action::Stop { id: task.id.clone(), reason: reason.clone() });
-            } else {
-                wake(*until);
-            }
-        }
-    }
-
-    let limit = (wanted.desired / 2).clamp(LEAST_FAILURES, MOST_FAILURES);
-    if wanted.breaker && deployment.failures >= limit && !deployment.rolled_back {
-        deployment.rolled_back = wanted.roll_back && steady.is_some_and(|steady| steady != wanted.definition);
-    }
-    let target = match steady {
-        Some(steady) if deployment.rolled_back => steady,
-        _ => wanted.definition.as_str(),
-    };
-
-    let alive: Vec<&Seen> = tasks
-        .iter()
-        .filter(|task| {
-            task.wish == TaskWish::Run && !matches!(task.status, Status::Stopping(_) | Status::Stopped(_))
-        })
-        .collect();
-    for task in &alive {
-        if !task.was_ready && task.is_ready(wanted) {
-            actions.push(Action::MarkReady(task.id.clone()));
-        }
+    pass.ends();
+    let target = pass.target(steady).to_owned();
+    let alive: Vec<&Seen> = tasks.iter().filter(|task| task.is_alive()).collect();
+    for task in alive.iter().filter(|task| !task.was_ready && task.is_ready(wanted)) {
+        pass.actions.push(Action::MarkReady(task.id.clone()));
     }
     let (current, old): (Vec<&Seen>, Vec<&Seen>) =
         alive.iter().copied().partition(|task| task.definition == target);
     let (ill, well): (Vec<&Seen>, Vec<&Seen>) =
         current.iter().copied().partition(|task| task.illness(wanted, now).is_some());
-
-    // Starts: up to what is wanted, and never above the maximum.
-    let room = (wanted.desired * wanted.maximum_percent / 100).max(wanted.desired.min(1));
-    let running = count(tasks.iter().filter(|task| !matches!(task.status, Status::Stopped(_))).count());
-    let missing = wanted.desired.saturating_sub(count(well.len()));
-    let may_start = missing.min(room.saturating_sub(running));
-    if may_start > 0 && now < deployment.not_before && target == deployment.definition {
-        wake(deployment.not_before);
+    pass.starts(&target, &well);
+    pass.stops(&alive, &ill, old, &well);
+    let is_steady = count(well.len()) == wanted.desired
+        && tasks.len() == well.len()
+        && well.iter().all(|task| task.is_ready(wanted))
+        && target == wanted.definition;
+    if is_steady {
+        pass.deployment.failures = 0;
+        pass.deployment.not_before = 0;
+    }
+    for task in &alive {
+        let until = task.created_at + wanted.grace;
+        if now < until && task.target == TargetHealth::Unhealthy {
+            pass.wake(until);
+        }
+    }
+    let Pass { deployment, actions, look_again, .. } = pass;
+    let waits_for = if is_steady {
+        String::new()
     } else {
+        sentence::waits_for(wanted, &target, &well, tasks, &deployment, now)
+    };
+    Plan { actions, deployment, steady: is_steady, waits_for, look_again }
+}
+
+/// A plan in the making.
+struct Pass<'a> {
+    wanted: &'a Wanted,
+    tasks: &'a [Seen],
+    now: u64,
+    deployment: Deployment,
+    actions: Vec<Action>,
+    look_again: Option<u64>,
+}
+
+impl Pass<'_> {
+    fn wake(&mut self, at: u64) {
+        self.look_again = Some(self.look_again.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// What has ended, what has come to run, what has drained.
+    fn ends(&mut self) {
+        for task in self.tasks {
+            match &task.status {
+                Status::Stopped(_) => {
+                    let of_deployment = task.definition == self.deployment.definition;
+                    if !task.was_ready && of_deployment && task.wish == TaskWish::Run {
+                        count_failure(&mut self.deployment, self.now);
+                    }
+                    self.actions.push(Action::Bury(task.id.clone()));
+                }
+                Status::Running { .. }
+                    if !task.registered && self.wanted.load_balanced && task.wish == TaskWish::Run =>
+                {
+                    self.actions.push(Action::Register(task.id.clone()));
+                }
+                Status::Provisioning | Status::Running { .. } | Status::Stopping(_) => {}
+            }
+            if let TaskWish::Drain { until, reason } = &task.wish {
+                if self.now >= *until || task.target == TargetHealth::Unused || !task.runs() {
+                    self.actions.push(Action::Stop { id: task.id.clone(), reason: reason.clone() });
+                } else {
+                    self.wake(*until);
+                }
+            }
+        }
+    }
+
+    /// The definition that tasks should have: the wanted one, or the one before where the circuit breaker has opened.
+    fn target<'b>(&mut self, steady: Option<&'b str>) -> &'b str
+    where
+        Self: 'b,
+    {
+        let wanted = self.wanted;
+        let limit = (wanted.desired / 2).clamp(LEAST_FAILURES, MOST_FAILURES);
+        if wanted.breaker && self.deployment.failures >= limit && !self.deployment.rolled_back {
+            self.deployment.rolled_back =
+                wanted.roll_back && steady.is_some_and(|steady| steady != wanted.definition);
+        }
+        match steady {
+            Some(steady) if self.deployment.rolled_back => steady,
+            _ => &wanted.definition,
+        }
+    }
+
+    /// More tasks than this do not run at once.
+    fn room(&self) -> u32 {
+        (self.wanted.desired * self.wanted.maximum_percent / 100).max(self.wanted.desired.min(1))
+    }
+
+    fn running(&self) -> u32 {
+        count(self.tasks.iter().filter(|task| !matches!(task.status, Status::Stopped(_))).count())
+    }
+
+    /// Starts what is missing, each in the zone that has the fewest.
+    fn starts(&mut self, target: &str, well: &[&Seen]) {
+        let missing = self.wanted.desired.saturating_sub(count(well.len()));
+        let may_start = missing.min(self.room().saturating_sub(self.running()));
+        if may_start > 0 && self.now < self.deployment.not_before && target == self.deployment.definition {
+            self.wake(self.deployment.not_before);
+            return;
+        }
         let mut load: BTreeMap<&str, usize> =
-            wanted.subnets.iter().map(|subnet| (subnet.as_str(), 0)).collect();
-        for task in &well {
+            self.wanted.subnets.iter().map(|subnet| (subnet.as_str(), 0)).collect();
+        for task in well {
             load.entry(&task.subnet).and_modify(|load| *load += 1);
         }
         for _ in 0..may_start {
             let Some((subnet, load)) = load.iter_mut().min_by_key(|(_, load)| **load) else { break };
             *load += 1;
-            actions.push(Action::Start { definition: target.to_owned(), subnet: (*subnet).to_owned() });
+            self.actions.push(Action::Start { definition: target.to_owned(), subnet: (*subnet).to_owned() });
         }
     }
 
-    // Stops: the ill, the old, the surplus, as long as enough ready ones stay.
-    let floor = (wanted.desired * wanted.minimum_percent).div_ceil(100);
-    let ready = count(alive.iter().filter(|task| task.is_ready(wanted)).count());
-    let mut spare = ready.saturating_sub(floor);
-    let reason = "Scaling activity initiated by deployment";
-    let mut ending: Vec<(&Seen, &str)> = Vec::new();
-    ending.extend(ill.iter().map(|task| (*task, task.illness(wanted, now).unwrap_or(reason))));
-    let mut outdated = old;
-    outdated.sort_by_key(|task| (task.is_ready(wanted), task.created_at));
-    ending.extend(outdated.iter().map(|task| (*task, reason)));
-    let mut surplus = well.clone();
-    surplus.sort_by_key(|task| (task.is_ready(wanted), Reverse(task.created_at)));
-    let excess = well.len().saturating_sub(usize::try_from(wanted.desired).unwrap_or(usize::MAX));
-    ending
-        .extend(surplus.iter().take(excess).map(|task| (*task, "Scaling activity initiated by the service")));
-    for (task, reason) in ending {
-        if task.is_ready(wanted) {
-            if spare == 0 {
+    /// Ends the ill, the old and the surplus, as long as enough ready ones stay.
+    fn stops(&mut self, alive: &[&Seen], ill: &[&Seen], mut old: Vec<&Seen>, well: &[&Seen]) {
+        let (wanted, now) = (self.wanted, self.now);
+        let floor = (wanted.desired * wanted.minimum_percent).div_ceil(100);
+        let ready = count(alive.iter().filter(|task| task.is_ready(wanted)).count());
+        let mut spare = ready.saturating_sub(floor);
+        let mut ending: Vec<(&Seen, &str)> =
+            ill.iter().filter_map(|task| Some((*task, task.illness(wanted, now)?))).collect();
+        old.sort_by_key(|task| (task.is_ready(wanted), task.created_at));
+        ending.extend(old.iter().map(|task| (*task, "Scaling activity initiated by deployment")));
+        let mut surplus = well.to_vec();
+        surplus.sort_by_key(|task| (task.is_ready(wanted), Reverse(task.created_at)));
+        let excess = well.len().saturating_sub(usize::try_from(wanted.desired).unwrap_or(usize::MAX));
+        ending.extend(
+            surplus.iter().take(excess).map(|task| (*task, "Scaling activity initiated by the service")),
+        );
+        let has_room = self.running() < self.room();
+        for (task, reason) in ending {
+            if task.is_ready(wanted) {
+                if spare == 0 {
+                    continue;
+                }
+                spare -= 1;
+            } else if task.illness(wanted, now).is_some()
+                && has_room
+                && ready < floor
+                && count(well.len()) < wanted.desired
+            {
+                // Its replacement is on the way; a load balancer that fails open may still need it.
                 continue;
             }
-            spare -= 1;
-        } else if task.illness(wanted, now).is_some() && running >= room && running > 1 {
-            // No room for its replacement: it makes room itself.
-        } else if task.illness(wanted, now).is_some() && ready < floor && count(well.len()) < wanted.desired {
-            // Its replacement is on the way; a load balancer that fails open may still need it.
-            continue;
+            self.actions.push(end(task, wanted, now, reason));
         }
-        actions.push(end(task, wanted, now, reason));
-    }
-
-    let is_steady = count(well.len()) == wanted.desired
-        && alive.len() == well.len()
-        && tasks.len() == alive.len()
-        && well.iter().all(|task| task.is_ready(wanted))
-        && target == wanted.definition;
-    if is_steady {
-        deployment.failures = 0;
-        deployment.not_before = 0;
-    }
-    for task in &alive {
-        let until = task.created_at + wanted.grace;
-        if now < until && task.target == TargetHealth::Unhealthy {
-            wake(until);
-        }
-    }
-    Plan {
-        waits_for: if is_steady {
-            String::new()
-        } else {
-            waits_for(wanted, target, &well, tasks, &deployment, now)
-        },
-        actions,
-        deployment,
-        steady: is_steady,
-        look_again,
     }
 }
 
@@ -330,53 +366,6 @@ fn end(task: &Seen, wanted: &Wanted, now: u64, reason: &str) -> Action {
 
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn waits_for(
-    wanted: &Wanted,
-    target: &str,
-    well: &[&Seen],
-    tasks: &[Seen],
-    deployment: &Deployment,
-    now: u64,
-) -> String {
-    let ready = well.iter().filter(|task| task.is_ready(wanted)).count();
-    let last = tasks.iter().rev().find_map(|task| match &task.status {
-        Status::Stopped(stopped) => Some(stopped.reason.as_str()),
-        Status::Provisioning | Status::Running { .. } | Status::Stopping(_) => None,
-    });
-    let mut sentence = format!("{ready} of {} tasks are ready", wanted.desired);
-    if target != wanted.definition {
-        sentence.push_str("; the deployment failed and the one before it was taken again");
-    }
-    if deployment.failures > 0 {
-        sentence.push_str(&format!("; {} ended before they were ready", deployment.failures));
-        if now < deployment.not_before {
-            sentence.push_str(&format!(", the next is tried in {} ms", deployment.not_before - now));
-        }
-    }
-    if let Some(reason) = last {
-        sentence.push_str(&format!("; the last one ended: {reason}"));
-    }
-    let not_ready = well.iter().find(|task| !task.is_ready(wanted));
-    if let Some(task) = not_ready {
-        sentence.push_str(&format!("; task {} is {}", task.id, describe(task)));
-    }
-    sentence
-}
-
-fn describe(task: &Seen) -> &'static str {
-    match (&task.status, task.target) {
-        (Status::Provisioning, _) => "provisioning",
-        (Status::Running { health: Health::Unknown }, _) => {
-            "running, its container checks have not passed yet"
-        }
-        (Status::Running { health: Health::Unhealthy }, _) => "running, its container checks fail",
-        (Status::Running { .. }, TargetHealth::Unhealthy) => "running, its target checks fail",
-        (Status::Running { .. }, TargetHealth::Initial) => "running, its target checks have not passed yet",
-        (Status::Running { .. }, _) => "running and not a target yet",
-        (Status::Stopping(_) | Status::Stopped(_), _) => "ending",
-    }
 }
 
 #[cfg(test)]

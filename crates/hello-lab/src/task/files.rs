@@ -78,7 +78,7 @@ impl Files {
 
     /// The bundle of a container.
     pub fn bundle(&self, id: &str, container: &str) -> PathBuf {
-        self.directory(id).join("containers").join(container)
+        bundle(&self.directory(id), container)
     }
 
     /// The file with the [`Spec`].
@@ -143,14 +143,25 @@ impl Files {
     }
 }
 
+/// The bundle of a container of the task with this directory.
+pub fn bundle(directory: &Path, container: &str) -> PathBuf {
+    directory.join("containers").join(container)
+}
+
 /// Is it the identifier of a task: 32 hexadecimal digits?
 pub fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Makes a directory that root alone may enter, and those above it.
+/// Makes a directory that root alone may enter. Those above it are open: other parts have theirs beside it.
 pub fn private_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
 }
 
 /// Writes a file that root alone may read.

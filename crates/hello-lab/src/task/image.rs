@@ -69,9 +69,9 @@ enum PullError {
     #[error("{0}")]
     Reference(String),
     #[error("failed to resolve ref {reference}: {cause}")]
-    Resolve { reference: String, cause: Error },
+    Resolve { reference: String, cause: Box<Error> },
     #[error("failed to copy {digest} of {reference}: {cause}")]
-    Copy { reference: String, digest: Digest, cause: Error },
+    Copy { reference: String, digest: Digest, cause: Box<Error> },
     #[error("{0}")]
     Content(String),
     #[error("failed to extract layer {layer}: {cause}")]
@@ -116,7 +116,8 @@ impl Store {
 
     async fn try_pull(&self, source: &Source<'_>) -> Result<Image, PullError> {
         let reference: Reference = source.reference.parse().map_err(PullError::Reference)?;
-        let resolve = |cause| PullError::Resolve { reference: source.reference.to_owned(), cause };
+        let resolve =
+            |cause| PullError::Resolve { reference: source.reference.to_owned(), cause: Box::new(cause) };
         let through = Resolve::Through(source.resolver);
         let mut client =
             Client::new(&reference.registry, through, source.authority, source.credentials.clone())
@@ -176,7 +177,7 @@ impl Store {
         let failed = |cause| PullError::Copy {
             reference: source.reference.to_owned(),
             digest: blob.digest.clone(),
-            cause,
+            cause: Box::new(cause),
         };
         let place = self.place("blobs", &blob.digest)?;
         if place.is_there() {

@@ -2,8 +2,17 @@
 //! ([`cgroup::see_one_version`](crate::task::cgroup::see_one_version)).
 
 use crate::timeouts;
+use anyhow::Context as _;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rustix::fs::{MemfdFlags, memfd_create};
+use serde_json::Value;
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Write as _},
+    os::fd::IntoRawFd as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -12,6 +21,11 @@ use tokio::process::{Child, Command};
 
 /// The runtime's program.
 const PROGRAM: &str = "crun";
+
+/// In a bundle: the container's configuration.
+pub const CONFIG: &str = "config.json";
+/// In a bundle: the process of its health check.
+pub const CHECK: &str = "check.json";
 
 /// The containers of a task.
 #[derive(Clone, Debug)]
@@ -69,52 +83,64 @@ impl Runtime {
         Ok(Started { pid, output })
     }
 
-    /// Runs a command in a container without output and gives how it ended; `None` when it took too long.
-    pub async fn check(
-        &self,
-        name: &str,
-        argv: &[String],
-        bundle: &Path,
-        limit: Duration,
-    ) -> io::Result<Option<ExitStatus>> {
+    /// Runs the health check of a container and gives how it ended; `None` when it took too long.
+    pub async fn check(&self, name: &str, bundle: &Path, limit: Duration) -> io::Result<Option<ExitStatus>> {
         let (log, pid_file) = (bundle.join("check.log"), bundle.join("check.pid"));
         let mut command = Command::new(PROGRAM);
-        command
-            .args(self.arguments(Some(&log)))
-            .arg("exec")
-            .arg("--pid-file")
-            .arg(&pid_file)
-            .arg(name)
-            .args(argv);
+        command.args(self.arguments(Some(&log))).arg("exec").arg("--process").arg(bundle.join(CHECK));
+        command.arg("--pid-file").arg(&pid_file).arg(name);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn()?;
         if let Ok(status) = tokio::time::timeout(limit, child.wait()).await {
             return Ok(Some(status?));
         }
-        // The process in the container is not crun: crun waits for it.
-        if let Some(pid) = fs::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse().ok()) {
-            let _ =
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        // The process in the container is not crun: crun waits for it, and ends with it.
+        let pid = fs::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse().ok());
+        if let Some(pid) = pid {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
-        child.kill().await?;
+        if tokio::time::timeout(timeouts::KILLED, child.wait()).await.is_err() {
+            child.kill().await?;
+        }
         Ok(None)
     }
 
-    /// The command that runs `argv` in a container with the terminal or the pipes of whoever runs it.
-    pub fn exec(&self, name: &str, argv: &[String], terminal: bool) -> std::process::Command {
+    /// The command that runs `argv` in a container with the terminal or the pipes of whoever runs it. Only the calling
+    /// process, or what it becomes, can run it.
+    pub fn exec(
+        &self,
+        name: &str,
+        bundle: &Path,
+        argv: &[String],
+        terminal: bool,
+    ) -> anyhow::Result<std::process::Command> {
+        let config = bundle.join(CONFIG);
+        let content = fs::read(&config).with_context(|| format!("read {}", config.display()))?;
+        let process = process(&serde_json::from_slice(&content)?, argv, terminal).to_string();
+        // It holds the environment, secrets among it: it lies in memory, and goes with the process.
+        let file = memfd_create("process", MemfdFlags::empty())?;
+        File::from(file.try_clone()?).write_all(process.as_bytes())?;
         let mut command = std::process::Command::new(PROGRAM);
         command.args(self.arguments(None)).arg("exec");
         if terminal {
             command.arg("--tty");
         }
-        command.arg(name).args(argv);
-        command
+        command.arg("--process").arg(format!("/proc/self/fd/{}", file.into_raw_fd())).arg(name);
+        Ok(command)
     }
+}
+
+/// The process of a container's configuration, with another program in its place.
+pub fn process(config: &Value, argv: &[String], terminal: bool) -> Value {
+    let mut process = config["process"].clone();
+    process["args"] = argv.into();
+    process["terminal"] = terminal.into();
+    process
 }
 
 /// What crun says last in its log.
 fn last_error(log: &Path) -> Option<String> {
     let content = fs::read_to_string(log).ok()?;
-    let line: serde_json::Value = serde_json::from_str(content.lines().last()?).ok()?;
+    let line: Value = serde_json::from_str(content.lines().last()?).ok()?;
     Some(line.get("msg")?.as_str()?.to_owned())
 }

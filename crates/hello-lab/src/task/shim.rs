@@ -15,7 +15,7 @@ use crate::{
     logs,
     task::{
         cgroup::{self, Group, Limits},
-        files::{Spec, StopRequest, gone},
+        files::{self, Spec, StopRequest, gone},
         health,
         model::{ContainerReport, Health, Report, Status, Stopped},
         runtime::Runtime,
@@ -75,7 +75,8 @@ pub fn run(action: Action) -> anyhow::Result<()> {
             runtime.block_on(look_after(&directory))
         }
         Action::Exec { directory, container, tty, argv } => {
-            let mut command = Runtime::of_task(&directory).exec(&container, &argv, tty);
+            let bundle = files::bundle(&directory, &container);
+            let mut command = Runtime::of_task(&directory).exec(&container, &bundle, &argv, tty)?;
             Err(command.exec()).with_context(|| format!("run {}", command.get_program().to_string_lossy()))
         }
     }
@@ -104,7 +105,7 @@ async fn look_after(directory: &Path) -> anyhow::Result<()> {
     let spec = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
     let spec: Spec =
         serde_json::from_slice(&spec).with_context(|| format!("understand {}", path.display()))?;
-    let mut shim = Shim::new(spec)?;
+    let mut shim = Shim::new(spec);
     shim.publish()?;
     let started = tokio::select! {
         started = shim.start() => started,
@@ -128,7 +129,7 @@ struct Shim {
 }
 
 impl Shim {
-    fn new(spec: Spec) -> anyhow::Result<Shim> {
+    fn new(spec: Spec) -> Shim {
         let (sender, events) = mpsc::channel(QUEUE);
         let containers = spec.task.containers.iter();
         let report = Report {
@@ -148,7 +149,7 @@ impl Shim {
             warnings: Vec::new(),
         };
         let group = Group::of_task(&spec.lab, &spec.task.id);
-        Ok(Shim { spec, report, group, containers: Vec::new(), events, sender })
+        Shim { spec, report, group, containers: Vec::new(), events, sender }
     }
 
     fn publish(&self) -> anyhow::Result<()> {
@@ -186,10 +187,8 @@ impl Shim {
             let checks = self.containers.iter().zip(&self.report.containers);
             let health =
                 health::of_task(checks.map(|(container, report)| (container.is_checked(), report.health)));
-            if self.report.status != (Status::Running { health }) {
-                self.report.status = Status::Running { health };
-                self.publish()?;
-            }
+            self.report.status = Status::Running { health };
+            self.publish()?;
             let event = tokio::select! {
                 event = self.events.recv() => event.context("a sender is kept")?,
                 _ = terminate.recv() => return Ok(stopped_by_request(&self.spec)),

@@ -22,7 +22,7 @@ use rustix::{
     io::Errno,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     ffi::OsStr,
     fs, io,
     mem::MaybeUninit,
@@ -94,8 +94,8 @@ impl Tasks {
                     let tasks = self.clone();
                     tokio::spawn(async move { tasks.finish(&id).await });
                 }
-                // It was never started: starting it again does all that is to do.
-                None => {}
+                // It was never started; its file may hold secrets.
+                None => self.inner.files.remove(&id)?,
             }
         }
         Ok(())
@@ -104,22 +104,24 @@ impl Tasks {
     /// Starts the task, unless it was started before. Returns when its shim runs; how it goes on is seen in its status.
     pub async fn start(&self, task: &Task) -> io::Result<()> {
         check(task)?;
-        if self.known().contains_key(&task.id) {
-            return Ok(());
-        }
-        self.known().insert(task.id.clone(), None);
-        let started = self.start_shim(task);
-        match started {
+        match self.known().entry(task.id.clone()) {
+            Entry::Occupied(_) => return Ok(()),
+            Entry::Vacant(entry) => entry.insert(None),
+        };
+        let (tasks, task) = (self.clone(), task.clone());
+        // It goes on to its end, whatever becomes of the caller.
+        let work = move || match tasks.start_shim(&task) {
             Ok(running) => {
-                self.watch_shim(task.id.clone(), running);
-                self.changed();
+                tasks.watch_shim(task.id, running);
+                tasks.changed();
                 Ok(())
             }
             Err(error) => {
-                self.known().remove(&task.id);
+                tasks.known().remove(&task.id);
                 Err(error)
             }
-        }
+        };
+        blocking(work).await
     }
 
     fn start_shim(&self, task: &Task) -> io::Result<Running> {
@@ -179,16 +181,19 @@ impl Tasks {
         if matches!(self.status(id), None | Some(Status::Stopping(_) | Status::Stopped(_))) {
             return Ok(());
         }
-        let stop = self.inner.files.stop(id);
-        if !stop.exists() {
-            let request = StopRequest { code: code.to_owned(), reason: reason.to_owned() };
-            // It may have ended by itself just now, and its directory be gone.
-            gone(write_whole(&stop, &serde_json::to_vec(&request)?))?;
-        }
-        match self.inner.processes.adopt(&part(id))? {
-            Some(running) => running.signal(Signal::SIGTERM),
-            None => Ok(()),
-        }
+        let (path, part, processes) = (self.inner.files.stop(id), part(id), self.inner.processes.clone());
+        let request = StopRequest { code: code.to_owned(), reason: reason.to_owned() };
+        let work = move || {
+            if !path.exists() {
+                // It may have ended by itself just now, and its directory be gone.
+                gone(write_whole(&path, &serde_json::to_vec(&request)?))?;
+            }
+            match processes.adopt(&part)? {
+                Some(running) => running.signal(Signal::SIGTERM),
+                None => Ok(()),
+            }
+        };
+        blocking(work).await
     }
 
     /// The command that runs `argv` in a container of a running task, with the terminal or the pipes that it is given.
@@ -288,7 +293,7 @@ impl Tasks {
             group.remove(timeouts::GROUP_EMPTY)?;
             files.remove(&id)
         };
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        blocking(work).await
     }
 
     /// Waits in the background for the end of a shim.
@@ -375,6 +380,11 @@ async fn follow(inotify: AsyncFd<OwnedFd>, tasks: Weak<Inner>) {
         }
         ready.clear_ready();
     }
+}
+
+/// Runs what waits for a disk or another thread where it keeps nobody else waiting.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// What there is to say of a task whose shim was killed.

@@ -26,7 +26,7 @@ async fn a_killed_server_comes_back_with_what_was_committed() {
     bench.client(&instance).tell("create table t as select 1 as i");
     let pid = bench.pid("hello");
     let ended = bench.databases.ended();
-    bench.databases.kill("hello").unwrap();
+    bench.databases.kill("hello").await.unwrap();
     tokio::time::timeout(Duration::from_secs(10), ended).await.expect("its end is told");
     assert!(matches!(bench.databases.status("hello").await.unwrap(), Status::Failed(_)));
     bench.make(&instance).await;
@@ -81,4 +81,49 @@ async fn a_half_made_directory_is_thrown_away() {
     std::fs::write(unfinished.join("PG_VERSION"), "3").unwrap();
     bench.make(&instance).await;
     assert_eq!(bench.client(&instance).tell("select 1"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promotion_a_reboot_and_a_deletion_that_are_cut_off_go_on() {
+    let bench = Bench::new("goon");
+    let primary = bench.primary("hello", 1);
+    let replica = bench.replica("hello-replica", 2, &primary);
+    bench.make(&primary).await;
+    bench.make(&replica).await;
+    bench.client(&primary).tell("create table t as select 1 as i");
+    bench.client(&replica).until("select i from t", "1").await;
+    let mut random = 3;
+    let mut moment = |within_ms| Duration::from_millis(next_random(&mut random) % within_ms);
+    for _ in 0..3 {
+        let _ = tokio::time::timeout(moment(300), bench.other_daemon().reboot(&replica)).await;
+    }
+    bench.make(&replica).await;
+    for _ in 0..3 {
+        let _ = tokio::time::timeout(moment(60), bench.other_daemon().promote("hello-replica")).await;
+    }
+    bench.other_daemon().promote("hello-replica").await.unwrap();
+    bench.make(&replica).await;
+    bench.client(&replica).tell("insert into t values (2)");
+    for _ in 0..4 {
+        let _ = tokio::time::timeout(moment(300), bench.other_daemon().delete("hello", Some("last"))).await;
+    }
+    bench.other_daemon().delete("hello", Some("last")).await.unwrap();
+    assert_eq!(bench.databases.snapshots().unwrap().len(), 1);
+    assert!(!bench.lab.data("databases").join("hello").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_crashed_before_all_was_written_out_makes_the_data_anew() {
+    let bench = Bench::new("boot");
+    let instance = bench.primary("hello", 1);
+    bench.make(&instance).await;
+    bench.client(&instance).tell("create table t ()");
+    bench.databases.stop("hello").await.unwrap();
+    let path = bench.lab.data("databases").join("hello/state.json");
+    let mut state: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    state["synced"] = false.into();
+    state["made_in_boot"] = "an earlier one".into();
+    std::fs::write(&path, serde_json::to_vec(&state).unwrap()).unwrap();
+    assert_eq!(bench.databases.start(&instance).await.unwrap(), Status::Available);
+    assert_eq!(bench.client(&instance).tell("select count(*) from pg_tables where tablename = 't'"), "0");
 }

@@ -1,5 +1,5 @@
 use crate::fixture::Bench;
-use hello_lab::database::Status;
+use hello_lab::database::{DatabaseError, Status, Storage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_server_answers_nothing_is_left_alone_and_goes_on_when_restored() {
@@ -47,7 +47,23 @@ async fn a_full_disk_stops_writes_and_more_storage_or_room_heals_it() {
     bench.databases.fill("hello").unwrap();
     client.ask(write).unwrap_err();
     let mut larger = instance.clone();
-    larger.storage *= 2;
+    larger.storage *= 4;
     bench.make(&larger).await;
     client.tell(write);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_file_system_of_its_own_an_instance_works_and_is_not_filled() {
+    let bench = Bench::new("plain");
+    let mut instance = bench.primary("hello", 1);
+    // Too small for a file system: as on a machine that cannot make one.
+    instance.storage = 4096;
+    bench.make(&instance).await;
+    let storage = bench.databases.describe(&instance).await.unwrap().storage;
+    let Some(Storage::Unbounded(reason)) = storage else { panic!("{storage:?}") };
+    assert!(reason.starts_with("mkfs.ext4: "), "{reason}");
+    let refused = bench.databases.fill("hello").unwrap_err();
+    assert!(matches!(refused, DatabaseError::State { what: "filled", .. }), "{refused}");
+    assert_eq!(bench.client(&instance).tell("select 1"), "1");
+    bench.databases.delete("hello", None).await.unwrap();
 }

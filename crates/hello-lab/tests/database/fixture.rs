@@ -136,15 +136,20 @@ impl Bench {
         }
     }
 
+    /// All processes that work in a directory of the lab.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        pids.filter(|pid| {
+            let directory = fs::read_link(format!("/proc/{pid}/cwd"));
+            directory.is_ok_and(|directory| directory.starts_with(self.path()))
+        })
+        .collect()
+    }
+
     /// Everything that mentions the lab or lies in its directory, apart from what the tests themselves wrote.
     pub(crate) fn leftovers(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let directory = fs::read_link(entry.path().join("cwd"));
-            if directory.is_ok_and(|directory| directory.starts_with(self.path())) {
-                found.push(format!("process {}", entry.file_name().display()));
-            }
-        }
+        let mut found: Vec<_> = self.processes().iter().map(|pid| format!("process {pid}")).collect();
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         let own = self.path().to_str().unwrap();
         found.extend(mounts.lines().filter(|line| line.contains(own)).map(|line| format!("mount {line}")));

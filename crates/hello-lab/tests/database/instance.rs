@@ -181,6 +181,28 @@ async fn another_address_or_namespace_moves_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_primary_and_its_replica_fit_into_60_megabytes() {
+    let bench = Bench::new("small");
+    let mut primary = bench.primary("hello", 1);
+    primary.parameters.insert("shared_preload_libraries".to_owned(), "pg_stat_statements".to_owned());
+    bench.make(&primary).await;
+    let mut replica = bench.replica("hello-replica", 2, &primary);
+    replica.parameters.clone_from(&primary.parameters);
+    bench.make(&replica).await;
+    bench.client(&primary).tell("create table t as select 1 as i");
+    bench.client(&replica).until("select i from t", "1").await;
+    let kilobytes: u64 = bench.processes().into_iter().filter_map(proportional_kilobytes).sum();
+    println!("primary and replica use {kilobytes} kB");
+    assert!((1..60_000).contains(&kilobytes), "{kilobytes} kB");
+}
+
+/// Memory of a process, with its share of what it shares.
+fn proportional_kilobytes(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("Pss:")?.split_whitespace().next()?.parse().ok())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn teardown_leaves_no_process_no_mount_and_no_file() {
     let bench = Bench::new("gone");
     let primary = bench.primary("hello", 1);
@@ -191,7 +213,7 @@ async fn teardown_leaves_no_process_no_mount_and_no_file() {
     bench.databases.freeze("hello").await.unwrap();
     let segments = || fs::read_to_string("/proc/sysvipc/shm").unwrap().lines().count();
     let before = segments();
-    bench.databases.kill("hello-replica").unwrap();
+    bench.databases.kill("hello-replica").await.unwrap();
     bench.databases.teardown().await.unwrap();
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     assert!(segments() < before || before == 1, "shared memory is gone too");

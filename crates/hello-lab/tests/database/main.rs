@@ -1,5 +1,7 @@
 //! RDS instances as real PostgreSQL servers, each test in a lab and a namespace of its own. Needs root.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
 mod crash;
 mod faults;
 mod fixture;

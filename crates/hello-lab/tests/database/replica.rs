@@ -112,15 +112,58 @@ async fn a_replica_that_lost_its_wal_is_made_anew() {
     bench.databases.stop("hello-replica").await.unwrap();
     let writer = bench.client(&primary);
     writer.tell("create table t (i int)");
-    for _ in 0..4 {
-        writer.tell("insert into t values (1)");
-        bench.databases.snapshot("hello", "switch").await.unwrap();
-        bench.databases.delete_snapshot("switch").unwrap();
-    }
+    // More than two files of WAL, of which a checkpoint then keeps none for the slot.
+    writer.tell("insert into t select i from generate_series(1, 600000) i");
     writer.tell("checkpoint");
     writer.until("select wal_status from pg_replication_slots", "lost").await;
     assert_eq!(bench.databases.start(&replica).await.unwrap(), Status::Available);
-    bench.client(&replica).until("select count(*) from t", "4").await;
+    bench.client(&replica).until("select count(*) from t", "600000").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_is_ahead_of_its_new_source_is_made_anew() {
+    let bench = Bench::new("ahead");
+    let first = bench.primary("first", 1);
+    let second = bench.replica("second", 2, &first);
+    let mut third = bench.replica("third", 3, &first);
+    for instance in [&first, &second, &third] {
+        bench.make(instance).await;
+    }
+    bench.client(&first).tell("create table t as select 1 as i");
+    bench.client(&second).until("select count(*) from t", "1").await;
+    // The second misses what the third gets.
+    bench.databases.freeze("second").await.unwrap();
+    bench.client(&first).tell("insert into t values (2)");
+    bench.client(&third).until("select count(*) from t", "2").await;
+    bench.databases.stop("first").await.unwrap();
+    bench.databases.restore("second").unwrap();
+    wait_until("the second is promoted", Duration::from_secs(30), async || {
+        let promoted = bench.databases.promote("second").await;
+        Poll::ready_if(promoted.is_ok(), format!("{promoted:?}"))
+    })
+    .await;
+    bench.client(&second).tell("insert into t values (3)");
+    third.origin = bench.replica("third", 3, &second).origin;
+    wait_until("the third follows the second", Duration::from_secs(60), async || {
+        let status = bench.databases.reconcile(&third).await.unwrap();
+        let rows = bench.client(&third).ask("select string_agg(i::text, ',' order by i) from t");
+        let expected = bench.client(&second).tell("select string_agg(i::text, ',' order by i) from t");
+        Poll::ready_if(rows.as_ref() == Ok(&expected), format!("{status:?}: {rows:?}"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_of_a_replica_that_was_deleted_meanwhile_is_removed_when_its_source_is_back() {
+    let bench = Bench::new("slot");
+    let primary = bench.primary("hello", 1);
+    let replica = bench.replica("hello-replica", 2, &primary);
+    bench.make(&primary).await;
+    bench.make(&replica).await;
+    bench.databases.stop("hello").await.unwrap();
+    bench.databases.delete("hello-replica", None).await.unwrap();
+    bench.databases.start(&primary).await.unwrap();
+    assert_eq!(bench.client(&primary).tell("select count(*) from pg_replication_slots"), "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,8 @@
 //! - `published`: ports of the machine's loopback that lead into the namespace
 //! - `support`: the namespace and a client
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
 mod answers;
 mod processes;
 mod published;

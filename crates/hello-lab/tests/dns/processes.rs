@@ -167,6 +167,8 @@ async fn a_server_is_unprivileged_and_small() {
     }
     assert_eq!(line("NoNewPrivs:"), "NoNewPrivs:\t1");
     assert_eq!(line("Threads:"), "Threads:\t1");
+    // Nothing is written for each question.
+    assert_eq!(fs::read_to_string(bench.lab.run("dns").join("main/log")).unwrap(), "");
     let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
     println!("{}", memory.lines().find(|line| line.starts_with("Pss:")).unwrap());
 }

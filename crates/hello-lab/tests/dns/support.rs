@@ -39,13 +39,15 @@ pub(crate) struct Bench {
     _directory: TempDir,
 }
 
+/// Numbers the labs of this program.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
 impl Bench {
     pub(crate) fn new() -> Bench {
         assert!(
             nix::unistd::Uid::effective().is_root(),
             "these tests make network namespaces: run them as root"
         );
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("dns{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = tempfile::tempdir().unwrap();
         let lab = Lab::new(name, &directory.path().join("data"), &directory.path().join("run"));

@@ -7,6 +7,8 @@
 //! - `processes`: new configurations under load, kill, adoption, tear-down
 //! - `support`: the namespace, targets and clients
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
 mod processes;
 mod requests;
 mod support;

@@ -41,6 +41,20 @@ async fn a_new_configuration_under_load_fails_no_request_and_keeps_healthy_targe
     let (requests, wrong) = load.end().await;
     assert_eq!(wrong, Vec::<String>::new(), "of {requests} requests");
     assert_ne!(pids(&bench.balancers).await, before);
+    wait_until("the first processes have ended", LIMIT, async || {
+        let alive: Vec<_> = before.iter().filter(|pid| kill(Pid::from_raw(**pid), None).is_ok()).collect();
+        Poll::ready_if(alive.is_empty(), format!("{alive:?}"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_that_leads_out_of_the_directory_is_refused() {
+    let bench = Bench::new();
+    let mut model = bench.balancer(&[]);
+    model.name = "../../x".to_owned();
+    let error = bench.balancers.reconcile(&model).await.unwrap_err().to_string();
+    assert!(error.contains("\"../../x\" is no name that AWS takes"), "{error}");
 }
 
 #[tokio::test]
@@ -102,6 +116,61 @@ async fn a_restarted_daemon_adopts_what_runs() {
     second.reconcile(&model).await.unwrap();
     assert_eq!(pids(&second).await, before);
     assert_eq!(second.health(ID)[GROUP][&one.address], TargetHealth::Healthy);
+}
+
+#[tokio::test]
+async fn a_daemon_restarted_amid_a_change_adopts_the_newest_process_and_lets_the_older_finish() {
+    let bench = Bench::new();
+    let one = Server::start(&bench, [127, 0, 10, 1]);
+    let mut model = bench.balancer(&[&one]);
+    bench.balancers.reconcile(&model).await.unwrap();
+    bench.all(TargetHealth::Healthy).await;
+    let older = pids(&bench.balancers).await;
+    let mut client = bench.client(NODES[0]).await;
+    let running = tokio::spawn(async move { client.get("/slow").await });
+    one.has_requests(1).await;
+    model.drop_invalid_headers = true;
+    bench.balancers.reconcile(&model).await.unwrap();
+    let newer = pids(&bench.balancers).await;
+    // What a change that was cut off before its process was started leaves.
+    let node = bench.lab.run("load-balancers").join(ID).join("127.0.1.1");
+    fs::create_dir(node.join("g99")).unwrap();
+    let second = LoadBalancers::new(&bench.lab);
+    second.reconcile(&model).await.unwrap();
+    assert_eq!(pids(&second).await, newer);
+    assert!(!node.join("g99").exists());
+    assert!(kill(Pid::from_raw(older[0]), None).is_ok(), "the older process still has a request");
+    // A draining target is not done while the older process may have a request of it.
+    model.target_groups.get_mut(GROUP).unwrap().targets[0].draining = true;
+    second.reconcile(&model).await.unwrap();
+    assert_eq!(second.health(ID)[GROUP][&one.address], TargetHealth::Draining);
+    one.release();
+    assert_eq!(running.await.unwrap().status, 200);
+    wait_until("the target is drained", LIMIT, async || {
+        let health = second.health(ID)[GROUP][&one.address];
+        Poll::ready_if(health == TargetHealth::Unused, format!("{health:?}"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_frozen_node_neither_holds_up_the_others_nor_counts() {
+    let bench = Bench::new();
+    let (one, two) = (Server::start(&bench, [127, 0, 10, 1]), Server::start(&bench, [127, 0, 11, 1]));
+    let mut model = bench.balancer(&[&one]);
+    bench.balancers.reconcile(&model).await.unwrap();
+    bench.all(TargetHealth::Healthy).await;
+    let frozen = Pid::from_raw(pids(&bench.balancers).await[1]);
+    kill(frozen, Signal::SIGSTOP).unwrap();
+    model.target_groups.insert(GROUP.to_owned(), group(GROUP, &[&one, &two]));
+    bench.balancers.reconcile(&model).await.unwrap();
+    bench.one(&two, TargetHealth::Healthy).await;
+    kill(frozen, Signal::SIGCONT).unwrap();
+    wait_until("the other node knows the new target", LIMIT, async || {
+        let answer = bench.client(NODES[1]).await.get("/who").await.body;
+        Poll::ready_if(answer == "127.0.11.1", answer)
+    })
+    .await;
 }
 
 #[tokio::test]

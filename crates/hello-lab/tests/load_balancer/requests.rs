@@ -82,6 +82,11 @@ async fn a_target_that_closes_or_answers_nonsense_or_refuses_is_a_502() {
         assert_eq!((answer.status, answer.header("server")), (502, Some("awselb/2.0")), "{path}");
         assert!(answer.body.contains("502 Bad Gateway"), "{}", answer.body);
     }
+    // Also where it is not the first request of its connection.
+    let mut client = bench.client(NODES[0]).await;
+    for (path, status) in [("/who", 200), ("/close", 502), ("/who", 200), ("/garbage", 502)] {
+        assert_eq!(client.get(path).await.status, status, "{path}");
+    }
     drop(one);
     let answer = bench.get("/who").await;
     assert_eq!(answer.status, 502);
@@ -225,6 +230,13 @@ async fn the_first_rule_by_priority_whose_conditions_all_hold_is_taken() {
         (5, vec![Condition::Host(words(&["*.Example.com", "exact.org"]))]),
         (6, vec![Condition::Header("X-Tenant".to_owned(), words(&["ac?e", "*.b"]))]),
         (
+            8,
+            vec![Condition::Query(vec![
+                (Some("version".to_owned()), "v?".to_owned()),
+                (None, "*beta*".to_owned()),
+            ])],
+        ),
+        (
             7,
             vec![Condition::Path(words(&["/Case"])), Condition::Source(vec!["127.0.0.0/8".parse().unwrap()])],
         ),
@@ -242,6 +254,10 @@ async fn the_first_rule_by_priority_whose_conditions_all_hold_is_taken() {
         ("GET / HTTP/1.1\r\nHost: x\r\nx-tenant: acne.b\r\n\r\n", "6"),
         ("GET / HTTP/1.1\r\nHost: x\r\nx-tenant: acmee\r\n\r\n", "default"),
         ("GET /Case HTTP/1.1\r\nHost: x\r\n\r\n", "7"),
+        ("GET /q?a=1&Version=V2 HTTP/1.1\r\nHost: x\r\n\r\n", "8"),
+        ("GET /q?a=1&version=v22 HTTP/1.1\r\nHost: x\r\n\r\n", "default"),
+        ("GET /q?xversion=v2 HTTP/1.1\r\nHost: x\r\n\r\n", "default"),
+        ("GET /q?b=a-beta-c&d=1 HTTP/1.1\r\nHost: x\r\n\r\n", "8"),
         ("GET /case HTTP/1.1\r\nHost: x\r\n\r\n", "default"),
     ] {
         assert_eq!(said(&bench, request).await, expected, "{request}");

@@ -1,6 +1,7 @@
 //! Who reaches whom, and as whom: derived from the diagram of the region.
 
-use crate::fixture::Region;
+use crate::fixture::{Region, anyone, group_peer, tcp};
+use hello_lab::network::model::{Peer, Protocol, Rule};
 
 #[test]
 fn the_arrows_of_the_diagram_are_the_only_ones() {
@@ -103,33 +104,73 @@ fn two_parts_of_one_subnet_meet_the_security_groups_too() {
 
 #[test]
 fn a_source_that_is_not_the_interfaces_own_is_dropped() {
-    let region = Region::standing();
-    region.serve("db", &[5432]);
-    region.serve("registry", &[443]);
-    // The load balancer takes the address of a task, which the database would let in.
-    region.by_hand("alb-a", "ip", "addr add 10.0.128.50/32 dev lo");
-    region.by_hand("alb-a", "ip", "route add 10.0.128.40/32 via 10.0.0.1 src 10.0.128.50");
-    region.dropped("alb-a", "10.0.128.40", 5432);
-    // The bastion takes an address of the internet, which its groups would let out.
-    region.by_hand("bastion", "ip", "addr add 192.0.2.7/32 dev lo");
-    region.by_hand("bastion", "ip", "route add 198.51.100.10/32 via 10.0.0.1 src 192.0.2.7");
-    region.dropped("bastion", "198.51.100.10", 443);
+    let mut region = Region::described();
+    let udp = |peer| Rule { protocol: Protocol::Udp(700, 700), peer };
+    let (task, client, db) = ("10.0.128.50", "203.0.113.50", ("db", "10.0.128.40"));
+    let of_client = || Peer::Cidr("203.0.113.50/32".parse().unwrap());
+    region.group("database").ingress.extend([udp(group_peer("tasks")), udp(of_client())]);
+    for group in ["alb", "tasks"] {
+        region.group(group).egress.insert(udp(anyone()));
+    }
     region.reconcile();
-    assert_eq!(region.seen_as("bastion", "198.51.100.10", 443), "203.0.113.13");
+    region.must_arrive(("task-a", task), db, 700);
+    assert!(!region.arrives(("alb-a", "10.0.0.20"), db, 700));
+    // The NAT gateway would put its own address in place.
+    region.by_hand("nat", "nft", "flush ruleset");
+    // Addresses that the database would let in: that of a task, and one of the internet.
+    for (part, source) in
+        [("alb-a", task), ("alb-a", client), ("task-b", client), ("nat", task), ("igw", task)]
+    {
+        region.by_hand(part, "ip", &format!("addr add {source}/32 dev lo"));
+        assert!(!region.arrives((part, source), db, 700), "{part} as {source}");
+    }
+}
+
+#[test]
+fn rules_permit_by_protocol_ports_and_peer() {
+    let mut region = Region::described();
+    let udp = |first, last, peer| Rule { protocol: Protocol::Udp(first, last), peer };
+    let all = |peer| Rule { protocol: Protocol::All, peer };
+    let cidr = |cidr: &str| Peer::Cidr(cidr.parse().unwrap());
+    region.group("alb").egress.insert(all(anyone()));
+    region.group("database").egress.insert(all(cidr("10.0.0.0/16")));
+    region.group("database").ingress.extend([
+        tcp(700, group_peer("database")),
+        udp(600, 610, cidr("10.0.0.0/20")),
+        Rule { protocol: Protocol::Tcp(0, 65535), peer: cidr("10.0.16.20/32") },
+        // Host bits in a range do not count.
+        Rule { protocol: Protocol::Tcp(800, 899), peer: cidr("10.0.0.20/20") },
+        // What no packet can be, and whom nobody is.
+        Rule { protocol: Protocol::Tcp(900, 899), peer: anyone() },
+        all(group_peer("nobody")),
+    ]);
+    region.reconcile();
+    region.serve("db", &[599, 600, 605, 610, 611, 700, 799, 800, 899, 900]);
+    for port in [600, 605, 610] {
+        region.datagram_answered("alb-a", "10.0.128.40", port);
+        region.datagram_dropped("alb-b", "10.0.128.40", port);
+    }
+    region.datagram_dropped("alb-a", "10.0.128.40", 599);
+    region.datagram_dropped("alb-a", "10.0.128.40", 611);
+    region.dropped("alb-a", "10.0.128.40", 605);
+    region.connect("replica", "10.0.128.40", 700);
+    region.dropped("alb-a", "10.0.128.40", 700);
+    region.connect("alb-b", "10.0.128.40", 605);
+    region.connect("alb-b", "10.0.128.40", 799);
+    region.connect("alb-a", "10.0.128.40", 800);
+    region.connect("alb-a", "10.0.128.40", 899);
+    region.dropped("alb-a", "10.0.128.40", 799);
+    region.dropped("alb-a", "10.0.128.40", 900);
 }
 
 #[test]
 fn a_ping_passes_where_a_rule_for_icmp_says_so() {
-    use hello_lab::network::model::{Protocol, Rule};
     let mut region = Region::standing();
     let ping = |region: &Region| region.pings("bastion", "10.0.128.40");
     assert!(!ping(&region));
     let request = Protocol::Icmp(Some(8), Some(0));
-    region
-        .group("bastion")
-        .egress
-        .insert(Rule { protocol: request, peer: crate::fixture::group_peer("database") });
-    region.group("database").ingress.insert(Rule { protocol: request, peer: crate::fixture::anyone() });
+    region.group("bastion").egress.insert(Rule { protocol: request, peer: group_peer("database") });
+    region.group("database").ingress.insert(Rule { protocol: request, peer: anyone() });
     region.reconcile();
     assert!(ping(&region));
 }

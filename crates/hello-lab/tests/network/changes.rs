@@ -1,7 +1,8 @@
 //! What a change of the model does to new flows and to those that stand.
 
 use crate::fixture::{Region, anyone, group_peer, tcp};
-use hello_lab::network::model::RouteTarget;
+use hello_lab::network::model::{Protocol, RouteTarget, Rule};
+use std::net::Ipv4Addr;
 
 const DB: &str = "10.0.128.40";
 const TASK: &str = "10.0.128.50";
@@ -71,8 +72,21 @@ fn what_is_cut_loses_standing_flows_too_and_has_them_back_afterwards() {
     let mut flow = region.connect("task-a", DB, 5432);
     let mut other = region.connect("task-b", DB, 5432);
 
+    // Both ways, and what stands, is asked one by one.
+    for group in ["tasks", "database"] {
+        let udp = Rule { protocol: Protocol::Udp(700, 700), peer: anyone() };
+        region.group(group).egress.insert(udp.clone());
+        region.group(group).ingress.insert(udp);
+    }
+    region.reconcile();
+    let (task, db) = (("task-a", TASK), ("db", DB));
+    region.must_arrive(task, db, 700);
+    region.must_arrive(db, task, 700);
+
     region.interface("task-a").cut = true;
     region.reconcile();
+    assert!(!region.arrives(task, db, 700));
+    assert!(!region.arrives(db, task, 700));
     flow.is_cut();
     region.dropped("task-a", DB, 5432);
     other.passes();
@@ -137,14 +151,18 @@ fn a_subnet_without_a_route_to_the_gateway_has_no_way_in_even_with_a_public_addr
     region.serve("task-a", &[8080]);
     region.serve("registry", &[443]);
     region.group("tasks").ingress.insert(tcp(8080, anyone()));
+    region.group("tasks").ingress.insert(Rule { protocol: Protocol::Udp(700, 700), peer: anyone() });
     region.interface("task-a").public_address = Some("203.0.113.20".parse().unwrap());
     region.reconcile();
     region.dropped("client", "203.0.113.20", 8080);
+    let (client, task) = (("client", "203.0.113.50"), ("task-a", "203.0.113.20"));
+    assert!(!region.arrives(client, task, 700));
     // Outwards it goes by the NAT gateway still.
     assert_eq!(region.seen_as("task-a", REGISTRY, 443), "203.0.113.10");
 
     "public".clone_into(&mut region.vpc().subnets.get_mut("private-a").unwrap().route_table);
     region.reconcile();
+    region.must_arrive(client, task, 700);
     assert_eq!(region.seen_as("client", "203.0.113.20", 8080), "203.0.113.50");
     assert_eq!(region.seen_as("task-a", REGISTRY, 443), "203.0.113.20");
 
@@ -169,6 +187,26 @@ fn a_public_address_that_is_taken_away_takes_standing_flows_along() {
     region.dropped("client", "203.0.113.11", 443);
     region.connect("client", "203.0.113.21", 443);
     other.passes();
+}
+
+#[test]
+fn a_public_address_that_moves_takes_no_flow_of_its_former_owner_along() {
+    let mut region = Region::standing();
+    region.serve("alb-a", &[443]);
+    region.serve("alb-b", &[443]);
+    region.serve("registry", &[443]);
+    let mut inwards = region.connect("client", "203.0.113.11", 443);
+    let mut outwards = region.connect("bastion", REGISTRY, 443);
+    let mut other = region.connect("task-a", REGISTRY, 443);
+    for (name, last) in [("alb-a", 13), ("alb-b", 11), ("bastion", 12)] {
+        region.interface(name).public_address = Some(Ipv4Addr::new(203, 0, 113, last));
+    }
+    region.reconcile();
+    inwards.is_cut();
+    outwards.is_cut();
+    other.passes();
+    region.connect("client", "203.0.113.11", 443);
+    assert_eq!(region.seen_as("bastion", REGISTRY, 443), "203.0.113.12");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::{
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// For what must be answered: long, since a busy machine is no error.
@@ -51,7 +51,11 @@ impl Region {
     /// The same, with nothing made yet.
     pub(crate) fn described() -> Region {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Region::named(format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// The same, of the lab of this name.
+    pub(crate) fn named(name: String) -> Region {
         let nowhere = Path::new("/nonexistent");
         let lab = Lab::new(name, nowhere, nowhere);
         let mut network = Network { internet: internet(&lab), vpcs: BTreeMap::new() };
@@ -101,9 +105,9 @@ impl Region {
     pub(crate) fn by_hand(&self, part: &str, program: &'static str, arguments: &str) {
         let line = arguments.to_owned();
         let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
-        let status =
-            self.namespace(part).run(move || std::process::Command::new(program).args(arguments).status());
-        assert!(status.unwrap().success(), "{program} {line}");
+        let run = move || std::process::Command::new(program).args(arguments).output();
+        let output = self.namespace(part).run(run).unwrap();
+        assert!(output.status.success(), "{program} {line}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Serves `ports` in the namespace of a part, over TCP and UDP. A client is told which address it came from, and
@@ -173,6 +177,48 @@ impl Region {
             Ok(String::from_utf8_lossy(&source[..length]).into_owned())
         });
         answer.ok()
+    }
+
+    /// Does a datagram from this address of one part get to another? One that is not answered can do harm too, so the
+    /// receiver is asked.
+    pub(crate) fn arrives(&self, (from, source): (&str, &str), (part, to): (&str, &str), port: u16) -> bool {
+        self.arrives_within((from, source), (part, to), port, SILENCE)
+    }
+
+    fn arrives_within(
+        &self,
+        (from, source): (&str, &str),
+        (part, to): (&str, &str),
+        port: u16,
+        limit: Duration,
+    ) -> bool {
+        let [source, to] = [source, to].map(|address| address.parse::<Ipv4Addr>().unwrap());
+        let receiver = self.datagram_socket(part, port);
+        receiver.set_read_timeout(Some(limit)).unwrap();
+        let sender = self.namespace(from).run(move || UdpSocket::bind((source, 0))).unwrap();
+        // A way that is closed may also be an error.
+        let _ = sender.send_to(b"hello", (to, port));
+        receiver.recv(&mut [0; 5]).is_ok()
+    }
+
+    /// The port may still be held for an instant by a process that another test just starts: it has copies of all
+    /// sockets until it becomes another program.
+    fn datagram_socket(&self, part: &str, port: u16) -> UdpSocket {
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            match self.namespace(part).run(move || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {}
+                socket => return socket.unwrap(),
+            }
+        }
+    }
+
+    /// The same where it must get there.
+    pub(crate) fn must_arrive(&self, from: (&str, &str), to: (&str, &str), port: u16) {
+        assert!(
+            self.arrives_within(from, to, port, ANSWER),
+            "{from:?} does not get to {to:?} on UDP port {port}"
+        );
     }
 
     /// Does an echo request of a part come back? The standard library has no ICMP, so Python asks.

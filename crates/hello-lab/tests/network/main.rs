@@ -9,6 +9,12 @@
 //! - `repair`: drift, interruption, more than is wanted, tear-down
 //! - `regions`: two VPCs side by side
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+#![expect(
+    clippy::print_stderr,
+    reason = "a drop guard that cannot clean up must not panic, and has nothing else to say it by"
+)]
+
 mod arrows;
 mod changes;
 mod fixture;

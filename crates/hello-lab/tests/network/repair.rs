@@ -8,7 +8,14 @@ use hello_lab::network::{
     plan::{Action, Plan},
     wanted::Wanted,
 };
-use std::{fs, net::TcpListener, process::Command};
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Command, Stdio},
+    thread,
+    time::Instant,
+};
 
 const DB: &str = "10.0.128.40";
 const REGISTRY: &str = "198.51.100.10";
@@ -137,6 +144,47 @@ fn a_pass_that_was_interrupted_anywhere_is_completed_by_the_next() {
     }
 }
 
+/// The variable by which the process that is to be killed is told its lab.
+const LAB: &str = "HELLO_LAB_TEST_NETWORK";
+
+#[test]
+#[ignore = "it is what a_pass_whose_process_is_killed_is_completed_by_the_next starts and kills"]
+fn one_pass_in_a_process_of_its_own() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test that is started again has no other way to be told anything"
+    )]
+    let region = Region::named(std::env::var(LAB).unwrap());
+    let _ = region.pass();
+    // Its network is the other process's to remove.
+    std::mem::forget(region);
+}
+
+#[test]
+fn a_pass_whose_process_is_killed_is_completed_by_the_next() {
+    let begin = |region: &Region| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "repair::one_pass_in_a_process_of_its_own", "--ignored"]);
+        command.env(LAB, region.lab.name()).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let undisturbed = Instant::now();
+    let region = Region::described();
+    assert!(begin(&region).wait().unwrap().success());
+    let undisturbed = undisturbed.elapsed();
+    drop(region);
+    for eighth in 1..=8 {
+        let region = Region::described();
+        let mut process = begin(&region);
+        // No condition to wait for: any moment will do, so they are spread over the whole time.
+        thread::sleep(undisturbed * eighth / 8);
+        process.kill().unwrap();
+        process.wait().unwrap();
+        region.reconcile();
+        serve(&region);
+        is_whole(&region);
+    }
+}
+
 #[test]
 fn a_change_that_was_interrupted_anywhere_is_completed_by_the_next() {
     let mut region = Region::standing();
@@ -192,6 +240,48 @@ fn a_namespace_that_others_made_stays_until_the_lab_is_torn_down() {
     region.by_hand("others", "ip", "link show one");
     network::teardown(&region.lab).unwrap();
     assert!(!others.exists());
+}
+
+#[test]
+fn a_namespace_that_others_made_for_a_part_is_adopted_and_goes_with_the_part() {
+    let mut region = Region::described();
+    region.namespace("task-a").create().unwrap();
+    region.reconcile();
+    region.vpc().interfaces.remove("eni-task-a");
+    region.reconcile();
+    assert!(!region.namespace("task-a").exists());
+}
+
+/// A directory where a namespace should be pinned.
+struct Obstacle(PathBuf);
+
+impl Obstacle {
+    fn at(path: PathBuf) -> Obstacle {
+        fs::create_dir(&path).unwrap();
+        Obstacle(path)
+    }
+}
+
+impl Drop for Obstacle {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn what_fails_in_one_namespace_keeps_no_other_from_being_built_or_removed() {
+    let region = Region::described();
+    let obstacle = Obstacle::at(region.namespace("task-a").path());
+    let error = network::reconcile(&region.lab, &region.network).unwrap_err();
+    assert!(error.to_string().contains(region.namespace("task-a").name()), "{error}");
+    assert!(!error.to_string().contains("task-b"), "{error}");
+    region.serve("db", &[5432]);
+    region.connect("task-b", DB, 5432);
+
+    let error = network::teardown(&region.lab).unwrap_err();
+    assert!(error.to_string().contains(region.namespace("task-a").name()), "{error}");
+    drop(obstacle);
+    assert_eq!(region.listed(), Vec::<String>::new());
 }
 
 #[test]

@@ -32,26 +32,18 @@ fn make(execution: &Value) -> tempfile::TempDir {
 
     let mut lower = tar::Builder::new(Vec::new());
     for (from, to) in programs() {
-        let mut header = tar::Header::new_gnu();
         let content = fs::read(&from).unwrap();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o755);
+        let mut header = header(content.len() as u64, 0o755);
         lower.append_data(&mut header, to.strip_prefix("/").unwrap(), &content[..]).unwrap();
     }
-    let mut header = tar::Header::new_gnu();
-    header.set_size(0);
-    header.set_mode(0o644);
-    lower.append_data(&mut header, "hidden", &b""[..]).unwrap();
+    lower.append_data(&mut header(0, 0o644), "hidden", &b""[..]).unwrap();
     let lower = lower.into_inner().unwrap();
 
     let mut upper = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
-    header.set_size(0);
-    header.set_mode(0o644);
-    upper.append_data(&mut header.clone(), ".wh.hidden", &b""[..]).unwrap();
-    header.set_entry_type(tar::EntryType::Directory);
-    header.set_mode(0o1777);
-    upper.append_data(&mut header, "tmp/", &b""[..]).unwrap();
+    upper.append_data(&mut header(0, 0o644), ".wh.hidden", &b""[..]).unwrap();
+    let mut directory_header = header(0, 0o1777);
+    directory_header.set_entry_type(tar::EntryType::Directory);
+    upper.append_data(&mut directory_header, "tmp/", &b""[..]).unwrap();
     let upper = upper.into_inner().unwrap();
 
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -74,6 +66,17 @@ fn make(execution: &Value) -> tempfile::TempDir {
     let index = json!({ "schemaVersion": 2, "manifests": [manifest] });
     fs::write(directory.path().join("index.json"), index.to_string()).unwrap();
     directory
+}
+
+/// Of a file that is root's.
+fn header(size: u64, mode: u32) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(size);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header
 }
 
 /// Programs and the libraries that they need, with their places in the image.

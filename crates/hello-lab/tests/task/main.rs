@@ -5,6 +5,8 @@
 //! - `image`: an image made of this machine's shell
 //! - `pull`, `run`, `life`: what is pulled, how it runs, how it ends
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
 mod image;
 mod life;
 mod pull;

@@ -20,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub(crate) const REGION: &str = "eu-west-1";
@@ -46,7 +46,11 @@ pub(crate) struct World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        self.lab.processes().kill_all();
+        let began = Instant::now();
+        // Until none is left: one that still dies may still write below the directory.
+        while self.lab.processes().kill_all() > 0 && began.elapsed() < DEADLINE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = cgroup::Group::remove_lab(self.lab.name(), Duration::from_secs(10));
         let _ = self.namespace.delete();
     }
@@ -60,7 +64,6 @@ impl World {
         // The registry's user must get to its files.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let data = directory.path().join("data");
-        mount_disk(&data);
         let lab =
             Lab::new(format!("tk{}x{number}", std::process::id()), &data, &directory.path().join("run"));
         let namespace = lab.namespace("all");
@@ -168,7 +171,7 @@ impl World {
     /// What stands in a log stream.
     pub(crate) fn lines(&self, stream: &str) -> Vec<String> {
         let filter = Filter { stream_prefix: Some(stream.to_owned()), since: 0 };
-        let found = self.logs.read(GROUP, filter).next().unwrap();
+        let found = self.logs.read(GROUP, filter).read_new().unwrap();
         found.into_iter().map(|found| found.event.message).collect()
     }
 
@@ -211,15 +214,8 @@ pub(crate) async fn wait(tasks: &Tasks, id: &str, wanted: impl Fn(&Status) -> bo
             changes.changed().await.unwrap();
         }
     };
-    match tokio::time::timeout(DEADLINE, waiting).await {
-        Ok(status) => status,
-        Err(_) => panic!("waited too long; the last report: {:?}", tasks.report(id)),
-    }
-}
-
-/// What containers write needs a real file system below it; that of the test's directory is a tmpfs, which serves.
-fn mount_disk(data: &Path) {
-    fs::create_dir_all(data).unwrap();
+    let found = tokio::time::timeout(DEADLINE, waiting).await;
+    found.unwrap_or_else(|_| panic!("waited too long; the last report: {:?}", tasks.report(id)))
 }
 
 fn certificates(directory: &Path) -> (PathBuf, PathBuf, PathBuf) {

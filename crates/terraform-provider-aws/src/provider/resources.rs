@@ -118,6 +118,9 @@ impl Provider {
         planned
             .diagnostics
             .extend(planned.planned.as_ref().and_then(|value| connection.admit(&schema.name, value)));
+        if !config.is_null() && self.role == Role::Aws {
+            planned.diagnostics.extend(self.backend.remarks(&schema, &config));
+        }
         let private = if prior.is_null() { mark::private(self.mark()) } else { request.prior_private };
         Ok(plan::Response {
             planned_state: planned.planned.as_ref().and_then(sent),

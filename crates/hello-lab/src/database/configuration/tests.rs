@@ -47,6 +47,7 @@ fn the_group_overrides_the_labs_bounds_and_nothing_overrides_the_address() {
         &files(),
         &parameters(&[("shared_buffers", "4096"), ("rds.force_ssl", "1"), ("log_line_prefix", "a'b\\c")]),
         None,
+        true,
     );
     let lines: Vec<_> = text.lines().collect();
     for line in [
@@ -59,13 +60,13 @@ fn the_group_overrides_the_labs_bounds_and_nothing_overrides_the_address() {
     ] {
         assert!(lines.contains(&line), "{line} is missing in\n{text}");
     }
-    assert!(!text.contains("primary_") && !text.contains("rds."), "{text}");
+    assert!(!text.contains("primary_") && !text.contains("rds.") && !text.contains("fsync"), "{text}");
 }
 
 #[test]
 fn a_replica_checks_its_sources_name_and_has_no_password_in_its_configuration() {
     let instance = replica();
-    let text = postgresql_conf(&instance, &files(), &BTreeMap::new(), Source::of(&instance));
+    let text = postgresql_conf(&instance, &files(), &BTreeMap::new(), Source::of(&instance), false);
     for part in [
         "host=''hello.rds'' hostaddr=''10.0.10.5'' port=''5432''",
         "sslmode=''verify-full''",
@@ -74,6 +75,7 @@ fn a_replica_checks_its_sources_name_and_has_no_password_in_its_configuration() 
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
     assert!(!text.contains("password="), "{text}");
+    assert!(text.contains("\nfsync = 'off'"), "it is still being made: {text}");
 }
 
 #[test]

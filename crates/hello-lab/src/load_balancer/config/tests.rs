@@ -110,7 +110,26 @@ fn rules_are_looked_at_in_the_order_of_their_priorities() {
 #[test]
 fn a_new_target_has_as_much_time_as_an_unhealthy_one() {
     let mut check = balancer().target_groups["hello-you-api"].health_check.clone();
-    assert_eq!(new_words(&check), "check inter 250 fall 120 rise 1");
-    (check.interval, check.port) = (Duration::from_millis(100), Some(9090));
-    assert_eq!(new_words(&check), "check inter 100 fall 3 rise 1 port 9090");
+    assert_eq!(new_words(&check), "check inter 100 fall 300 rise 1");
+    (check.interval, check.port) = (Duration::from_millis(50), Some(9090));
+    assert_eq!(new_words(&check), "check inter 50 fall 3 rise 1 port 9090");
+}
+
+#[test]
+fn a_name_that_would_mean_something_else_is_found() {
+    assert_eq!(unfit_name(&balancer()), None);
+    for name in ["", "../x", "a b", "a\nb"] {
+        assert_eq!(unfit_name(&LoadBalancer { name: name.to_owned(), ..balancer() }), Some(name));
+    }
+    let mut balancer = balancer();
+    balancer.target_groups.values_mut().for_each(|group| group.name = "x if TRUE".to_owned());
+    assert_eq!(unfit_name(&balancer), Some("x if TRUE"));
+}
+
+#[test]
+fn a_rule_without_a_condition_is_refused_and_does_not_take_every_request() {
+    let mut balancer = balancer();
+    balancer.listeners.get_mut(&443).unwrap().rules[0].conditions.clear();
+    let error = rendered(&balancer, &Servers::default()).unwrap_err();
+    assert_eq!(error, "the rule with priority 5 of port 443 has no condition");
 }

@@ -61,7 +61,7 @@ fn a_target_that_a_node_does_not_know_is_added_and_checked_without_requests() {
         [
             "add server all-api/10.0.10.50:8080 10.0.10.50:8080",
             "enable server all-api/10.0.10.50:8080",
-            "add server new-api/10.0.10.50:8080 10.0.10.50:8080 check inter 250 fall 120 rise 1",
+            "add server new-api/10.0.10.50:8080 10.0.10.50:8080 check inter 100 fall 300 rise 1",
             "enable health new-api/10.0.10.50:8080; enable server new-api/10.0.10.50:8080; set server \
              new-api/10.0.10.50:8080 health up",
         ]
@@ -185,4 +185,13 @@ fn a_target_is_healthy_when_every_node_that_answers_finds_it_so() {
     assert_eq!(both(of(TargetHealth::Unused), of(TargetHealth::Draining)), TargetHealth::Draining);
     assert_eq!(both(of(TargetHealth::Healthy), None), TargetHealth::Healthy);
     assert_eq!(both(None, None), TargetHealth::Unused);
+}
+
+#[test]
+fn a_target_that_is_named_twice_is_one_and_registered_if_it_is_so_once() {
+    let mut balancer = balancer(true);
+    let targets = &mut balancer.target_groups.get_mut("api").unwrap().targets;
+    targets.push(Target { draining: false, ..targets[0].clone() });
+    let plan = plan(&balancer, &[server("all-api"), server("tg-api")], &Draining::default());
+    assert_eq!((words(&plan).len(), only(&plan)), (0, TargetHealth::Healthy));
 }

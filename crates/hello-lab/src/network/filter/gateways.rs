@@ -58,7 +58,7 @@ pub fn internet_gateway(inside: &str, outside: &str, public: &BTreeMap<Ipv4Addr,
         "forward",
         [is(came_by(), text(outside)), is(leaves_by(), text(inside)), translated_inwards(), accept()],
     );
-    Ruleset::of(vec![table])
+    Ruleset::of(table)
 }
 
 /// A NAT gateway: what comes from the VPC and leads out of it goes on with the gateway's address. Nothing gets in.
@@ -70,5 +70,5 @@ pub fn nat_gateway(link: &str, own: Ipv4Addr, vpc: Ipv4Net) -> Ruleset {
     table.rule("sources", [is(leaves_by(), text(link)), is_not(source(), address(own)), masquerade()]);
     table.rule("forward", [state(&["established", "related"]), accept()]);
     table.rule("forward", [is(source(), network(vpc)), is_not(destination(), network(vpc)), accept()]);
-    Ruleset::of(vec![table])
+    Ruleset::of(table)
 }

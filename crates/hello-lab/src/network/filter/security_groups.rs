@@ -111,7 +111,7 @@ pub fn of_vpc(
     table.rule("forward", [dispatch(came_by(), senders)]);
     table.rule("ingress", [dispatch(leaves_by(), receivers)]);
     table.rule("ingress", [drop()]);
-    Ruleset::of(vec![table])
+    Ruleset::of(table)
 }
 
 fn groups(table: &mut Table, vpc: &Vpc, interfaces: &[&Interface]) {

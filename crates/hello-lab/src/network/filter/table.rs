@@ -14,6 +14,7 @@ use nftables::{
 use std::net::Ipv4Addr;
 
 /// A table while it is written: chains and sets come first, since rules name them.
+#[derive(Clone)]
 pub(super) struct Table {
     family: NfFamily,
     name: &'static str,

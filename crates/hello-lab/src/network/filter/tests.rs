@@ -34,4 +34,6 @@ fn rulesets_differ_by_what_they_say() {
     let ruleset = |last| gateways::nat_gateway("eth0", address(last), "10.0.0.0/16".parse().unwrap());
     assert_eq!(ruleset(1).fingerprint(), ruleset(1).fingerprint());
     assert_ne!(ruleset(1).fingerprint(), ruleset(2).fingerprint());
+    assert!(ruleset(1).is_in(ruleset(1).commands().as_bytes()));
+    assert!(!ruleset(1).is_in(ruleset(2).commands().as_bytes()));
 }

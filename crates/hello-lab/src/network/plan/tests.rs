@@ -60,7 +60,7 @@ fn standing(wanted: &Wanted) -> Found {
         let link =
             |link: &String| (link.clone(), FoundLink { index: 7, peer_index: Some(7), veth: true, up: true });
         let mut found = FoundNamespace {
-            made_here: true,
+            ours: true,
             occupied: false,
             links: namespace.links.keys().map(link).collect(),
             addresses: namespace.addresses.clone(),
@@ -193,7 +193,7 @@ fn a_route_that_changes_is_replaced_in_one_step_and_one_that_ends_is_closed_firs
 
 #[test]
 fn a_wire_that_lost_an_end_is_made_anew_with_all_that_was_on_it() {
-    let plan = after(|_, found| drop(found.get_mut("part").unwrap().links.remove("eth0")));
+    let plan = after(|_, found| found.get_mut("part").unwrap().links.clear());
     assert_eq!(
         sentences(&plan),
         [
@@ -236,9 +236,9 @@ fn a_part_that_is_gone_is_disconnected_before_its_namespace_goes() {
 
 #[test]
 fn a_namespace_in_which_a_process_lives_or_that_others_made_stays() {
-    let extra = |made_here, occupied| {
+    let extra = |ours, occupied| {
         after(|_, found| {
-            let mut extra = FoundNamespace { made_here, occupied, ..FoundNamespace::default() };
+            let mut extra = FoundNamespace { ours, occupied, ..FoundNamespace::default() };
             extra.links.insert("eth0".to_owned(), FoundLink { veth: true, ..FoundLink::default() });
             found.insert("extra".to_owned(), extra);
         })
@@ -248,4 +248,10 @@ fn a_namespace_in_which_a_process_lives_or_that_others_made_stays() {
     assert_eq!(occupied.waiting, ["namespace extra stays until no process is left in it"]);
     assert_eq!(sentences(&extra(true, false)), ["delete link eth0 in extra", "delete namespace extra"]);
     assert_eq!(extra(false, false), Plan::default());
+}
+
+#[test]
+fn a_namespace_that_others_made_and_the_model_names_is_adopted() {
+    let plan = after(|_, found| found.get_mut("part").unwrap().ours = false);
+    assert_eq!(sentences(&plan), ["adopt namespace part"]);
 }

@@ -143,7 +143,8 @@ fn another_subnet_moves_no_table() {
 
 #[test]
 fn an_interface_that_cannot_be_is_refused_and_takes_no_other_down() {
-    let cases: [(&str, fn(&mut Interface)); 5] = [
+    type Spoil = fn(&mut Interface);
+    let cases: [(&str, Spoil); 5] = [
         ("is not in", |interface| interface.address = "10.0.16.5".parse().unwrap()),
         ("there is no subnet", |interface| "subnet-z".clone_into(&mut interface.subnet)),
         ("10.0.0.50 is taken", |interface| interface.address = "10.0.0.50".parse().unwrap()),
@@ -160,6 +161,45 @@ fn an_interface_that_cannot_be_is_refused_and_takes_no_other_down() {
         assert!(wanted.namespaces.contains_key("task"));
         assert!(!wanted.namespaces.contains_key("wrong"));
     }
+}
+
+#[test]
+fn a_subnet_that_cannot_be_is_refused_with_what_is_in_it() {
+    for (reason, cidr) in [
+        ("is not in", "10.1.0.0/20"),
+        ("is not in", "10.0.0.0/15"),
+        ("overlaps", "10.0.24.0/24"),
+        ("smaller", "10.0.200.0/29"),
+    ] {
+        let wanted = wanted(|_, vpc| {
+            let mut subnet = vpc.subnets["subnet-b"].clone();
+            subnet.cidr = cidr.parse().unwrap();
+            vpc.subnets.insert("subnet-c".to_owned(), subnet);
+            let mut inside = interface("inside", "10.0.200.3", InterfaceKind::Part);
+            "subnet-c".clone_into(&mut inside.subnet);
+            vpc.interfaces.insert(inside.id.clone(), inside);
+        });
+        assert!(wanted.refused[0].contains(reason), "{reason}: {:?}", wanted.refused);
+        assert!(wanted.refused[1].contains("eni-inside"), "{:?}", wanted.refused);
+        assert!(wanted.namespaces.contains_key("task"));
+    }
+}
+
+#[test]
+fn an_address_of_the_internet_that_is_taken_is_refused() {
+    let gateway = |address: &str| {
+        let address = address.parse().unwrap();
+        InternetGateway { id: "igw-1".to_owned(), namespace: "igw".to_owned(), address }
+    };
+    let wanted = wanted(|_, vpc| vpc.internet_gateway = Some(gateway("203.0.113.50")));
+    assert_eq!(wanted.refused, ["igw-1: 203.0.113.50 is taken"]);
+
+    let wanted = self::wanted(|_, vpc| {
+        vpc.internet_gateway = Some(gateway("203.0.113.254"));
+        vpc.interfaces.get_mut("eni-task").unwrap().public_address = Some("203.0.113.50".parse().unwrap());
+        vpc.interfaces.get_mut("eni-nat").unwrap().public_address = Some("203.0.113.10".parse().unwrap());
+    });
+    assert_eq!(wanted.refused, ["interface eni-task: 203.0.113.50 is taken"]);
 }
 
 #[test]

@@ -52,7 +52,6 @@ pub fn layer(mut archive: impl BufRead, directory: &Path, room: &mut u64) -> io:
     for entry in tar.entries()? {
         layer.apply(entry?)?;
     }
-    drop(tar);
     // What follows the end of the archive counts for its digest; there is no reason for more than padding.
     let allowed = hashing.read + (1 << 20);
     let mut block = vec![0; 64 << 10];
@@ -101,13 +100,17 @@ impl Layer<'_> {
         }
         if let Some(hidden) = name.as_bytes().strip_prefix(WHITEOUT) {
             let hidden = OsStr::from_bytes(hidden);
-            return if self.written.contains(&parent_path.join(hidden)) {
-                Ok(())
-            } else {
+            let path = parent_path.join(hidden);
+            return if !self.written.contains(&path) {
                 remove(&parent, hidden)
+            } else if is_directory(&parent, hidden)? {
+                // This layer puts a new directory in place of the hidden one.
+                self.hide_below(&open_below(&parent, hidden)?, &path)
+            } else {
+                Ok(())
             };
         }
-        self.written.insert(path.clone());
+        self.written.extend(path.ancestors().map(Path::to_owned));
         let kind = entry.header().entry_type();
         if kind != EntryType::Directory {
             remove(&parent, &name)?;

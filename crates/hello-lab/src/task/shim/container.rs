@@ -10,7 +10,7 @@ use crate::{
         health::Machine,
         image::{Image, Source},
         model::{Health, HealthCheck, Stopped},
-        runtime::Runtime,
+        runtime::{CHECK, CONFIG, Runtime, process},
         shim::output::{self, Shared},
     },
     timeouts,
@@ -36,7 +36,7 @@ use tokio::{
 };
 
 /// What happens to containers.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Event {
     /// Its checks say something new.
     Health {
@@ -135,12 +135,17 @@ impl Container {
             group: group.container(&container.name),
             most_open_files: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
         };
-        let config = bundle.config()?.to_string();
+        let config = bundle.config()?;
+        let check = container.health_check.as_ref();
+        let check = check.map(|check| process(&config, &check_arguments(&check.command), false).to_string());
         let write = || -> io::Result<()> {
             for (name, content) in bundle.files() {
                 fs::write(directory.join(name), content)?;
             }
-            write_private(&directory.join("config.json"), config.as_bytes())
+            if let Some(check) = check {
+                write_private(&directory.join(CHECK), check.as_bytes())?;
+            }
+            write_private(&directory.join(CONFIG), config.to_string().as_bytes())
         };
         write().map_err(|error| format!("cannot write the container's configuration: {error}"))
     }
@@ -297,8 +302,21 @@ async fn ended(pid: i32) -> Option<i32> {
     let pidfd = AsyncFd::with_interest(pidfd, Interest::READABLE).ok()?;
     // A pidfd is readable once the process has ended (pidfd_open(2)).
     let _ = pidfd.readable().await;
-    let (_, status) = waitpid(Some(pid), WaitOptions::NOHANG).ok()??;
-    status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal))
+    let began = Instant::now();
+    loop {
+        match waitpid(Some(pid), WaitOptions::NOHANG) {
+            Ok(Some((_, status))) => {
+                return status
+                    .exit_status()
+                    .or_else(|| status.terminating_signal().map(|signal| 128 + signal));
+            }
+            // It is not our child yet: the runtime that started it ends just now.
+            Ok(None) | Err(_) if began.elapsed() < timeouts::TAKEN_OVER => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Ok(None) | Err(_) => return None,
+        }
+    }
 }
 
 async fn check_health(
@@ -309,21 +327,13 @@ async fn check_health(
     index: usize,
     events: mpsc::Sender<Event>,
 ) {
-    // CMD-SHELL leaves the words to the container's shell.
-    let argv: Vec<String> = match check.command.split_first() {
-        Some((kind, words)) if kind == "CMD-SHELL" => {
-            ["/bin/sh", "-c"].into_iter().map(str::to_owned).chain(words.iter().cloned()).collect()
-        }
-        Some((kind, words)) if kind == "CMD" => words.to_vec(),
-        _ => check.command.clone(),
-    };
     let began = Instant::now();
     let mut machine = Machine::new(&check);
     let mut health = Health::Unknown;
     loop {
         tokio::time::sleep(machine.pause(began.elapsed())).await;
         let after = began.elapsed();
-        let outcome = runtime.check(&name, &argv, &bundle, check.timeout).await;
+        let outcome = runtime.check(&name, &bundle, check.timeout).await;
         let passed = outcome.is_ok_and(|status| status.is_some_and(|status| status.success()));
         let now = machine.record(passed, after);
         if now != health {
@@ -332,6 +342,17 @@ async fn check_health(
                 return;
             }
         }
+    }
+}
+
+/// The command of a health check as a program and its arguments: `CMD-SHELL` leaves the words to the container's shell.
+fn check_arguments(command: &[String]) -> Vec<String> {
+    match command.split_first() {
+        Some((kind, words)) if kind == "CMD-SHELL" => {
+            ["/bin/sh", "-c"].into_iter().map(str::to_owned).chain(words.iter().cloned()).collect()
+        }
+        Some((kind, words)) if kind == "CMD" => words.to_vec(),
+        _ => command.to_vec(),
     }
 }
 
@@ -345,5 +366,13 @@ mod tests {
         assert_eq!(stop_signal("INT"), Signal::SIGINT);
         assert_eq!(stop_signal("3"), Signal::SIGQUIT);
         assert_eq!(stop_signal("nonsense"), Signal::SIGTERM);
+    }
+
+    #[test]
+    fn a_health_check_is_a_program_or_a_line_for_the_shell() {
+        let arguments =
+            |words: &[&str]| check_arguments(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(arguments(&["CMD", "/app", "check"]), ["/app", "check"]);
+        assert_eq!(arguments(&["CMD-SHELL", "exit 1"]), ["/bin/sh", "-c", "exit 1"]);
     }
 }

@@ -65,7 +65,7 @@ mod tests {
         let written = format!("one\r\n\ntwo\n{long}\nthree");
         copy(written.as_bytes(), stream).await;
         let mut reader = logs.read("g", Filter::default());
-        let lines: Vec<_> = reader.next().unwrap().into_iter().map(|found| found.event.message).collect();
+        let lines: Vec<_> = reader.read_new().unwrap().into_iter().map(|found| found.event.message).collect();
         assert_eq!(lines, ["one", "two", &long[..LONGEST], "xxxxx", "three"]);
     }
 }

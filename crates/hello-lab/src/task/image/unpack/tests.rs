@@ -104,6 +104,16 @@ fn an_opaque_directory_keeps_only_what_its_own_layer_puts_there_before_or_after(
 }
 
 #[test]
+fn a_directory_that_is_hidden_and_made_again_is_new() {
+    let directory = tempfile::tempdir().unwrap();
+    unpack(directory.path(), Archive::new().file("d/old", "1").file("e/old", "1")).unwrap();
+    let upper = Archive::new().file("d/new", "2").file(".wh.d", "").file(".wh.e", "").file("e/new", "2");
+    unpack(directory.path(), upper).unwrap();
+    assert!(!directory.path().join("d/old").exists() && !directory.path().join("e/old").exists());
+    assert_eq!(read(directory.path(), "d/new") + &read(directory.path(), "e/new"), "22");
+}
+
+#[test]
 fn a_path_upwards_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let error = unpack(directory.path(), Archive::new().file("a/../../b", "")).unwrap_err();
