@@ -102,7 +102,7 @@ async fn pass(
             rest = rest.min(Duration::from_millis(at.saturating_sub(now()).max(1)));
         }
     }
-    begin(context, service)?;
+    begin(context, service).await?;
     Ok(rest)
 }
 
@@ -285,7 +285,7 @@ fn prune(draft: &mut Draft, service: &Resource) {
 }
 
 /// Starts what should run and was never started, and stops what should stop.
-fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
+async fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
     let generation = context.world.generation();
     let contents = context.world.snapshot();
     let own = contents
@@ -297,7 +297,7 @@ fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
             (TaskWish::Run, None) if context.has_network(generation) => {
                 let ca = context.authority.certificate();
                 match meaning::tasks::task(&contents, &context.lab, id, record, &ca) {
-                    Some(Ok(task)) => context.tasks.start(&task)?,
+                    Some(Ok(task)) => context.tasks.start(&task).await?,
                     Some(Err(stopped)) => {
                         fail(context, service, id, stopped)?;
                     }
@@ -305,7 +305,7 @@ fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
                 }
             }
             (TaskWish::Stop { reason }, Some(Status::Provisioning | Status::Running { .. })) => {
-                context.tasks.stop(id, "ServiceSchedulerInitiated", reason)?;
+                context.tasks.stop(id, "ServiceSchedulerInitiated", reason).await?;
             }
             // It was never started: there is nothing to wait for.
             (TaskWish::Stop { reason } | TaskWish::Drain { reason, .. }, None) => {

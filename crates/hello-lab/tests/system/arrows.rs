@@ -41,9 +41,14 @@ fn the_arrows_of_the_diagram_are_the_only_ones() {
         matches!(arrow.from, Place::Task(_)) && matches!(arrow.to, Place::Primary | Place::Replica)
     });
     let routes = lab.terraform_file("modules/region/vpc.tf");
-    broken_by(&lab, &diagram, "the route from the private subnets to the internet", &routes, TO_INTERNET, |arrow| {
-        matches!(arrow.from, Place::Task(_)) && matches!(arrow.to, Place::Stranger | Place::Registry)
-    });
+    broken_by(
+        &lab,
+        &diagram,
+        "the route from the private subnets to the internet",
+        &routes,
+        TO_INTERNET,
+        |arrow| matches!(arrow.from, Place::Task(_)) && matches!(arrow.to, Place::Stranger | Place::Registry),
+    );
     drop(diagram);
     lab.down().ok();
     before.is_restored(&lab);
@@ -80,7 +85,11 @@ fn broken_by(
         let differing = table::wrong(&results);
         if differing == broken { Ok(()) } else { Err(format!("broken are {differing:#?}")) }
     });
-    lab.step(&format!("without {what}, {} arrows are broken and {} are as before", broken.len(), TABLE.len() - broken.len()));
+    lab.step(&format!(
+        "without {what}, {} arrows are broken and {} are as before",
+        broken.len(),
+        TABLE.len() - broken.len()
+    ));
     fs::write(&service, service_whole).unwrap();
     fs::write(file, whole).unwrap();
     lab.apply(&[]);

@@ -53,7 +53,10 @@ fn the_service_follows_its_database() {
     let begin = Instant::now();
     lab.cli(&["promote", replica.strip_prefix("db/").unwrap()]).ok();
     becomes(&client, node, &Request::write(), 204);
-    lab.step(&format!("writes work {:.1} s after the replica's promotion was asked for", begin.elapsed().as_secs_f64()));
+    lab.step(&format!(
+        "writes work {:.1} s after the replica's promotion was asked for",
+        begin.elapsed().as_secs_f64()
+    ));
     becomes(&client, node, &Request::read(), 200);
     // The old one is an older timeline: nothing is written there when it is back.
     lab.cli(&["fault", "restore", &primary]).ok();

@@ -40,7 +40,10 @@ fn clients_notice_neither_a_killed_task_nor_a_deployment() {
             other => Err(format!("{other:?}")),
         });
     }
-    lab.step(&format!("the service is back {:.1} s after all tasks were killed", begin.elapsed().as_secs_f64()));
+    lab.step(&format!(
+        "the service is back {:.1} s after all tasks were killed",
+        begin.elapsed().as_secs_f64()
+    ));
     lab.settled(2, LONG);
 }
 

@@ -28,9 +28,9 @@ fn what_was_changed_by_hand_is_put_right() {
     let public = node.public.unwrap();
     let task_namespace = namespace_of(&lab, task.address).unwrap();
     let node_namespace = namespace_of(&lab, node.address).unwrap();
-    let vpc = crate::support::machine::namespaces().into_iter().find(|name| {
-        name.starts_with(&format!("hl-{}-vpc-", lab.name())) && !name.ends_with("-dns")
-    });
+    let vpc = crate::support::machine::namespaces()
+        .into_iter()
+        .find(|name| name.starts_with(&format!("hl-{}-vpc-", lab.name())) && !name.ends_with("-dns"));
     let router = Namespace::named(vpc.expect("the VPC has a router"));
     let postgres = SocketAddrV4::new(database.address, 5432);
 
@@ -60,9 +60,17 @@ fn what_was_changed_by_hand_is_put_right() {
     lab.step(&format!("a task's link is back after {:.1} s", begin.elapsed().as_secs_f64()));
     reached(&node_namespace, SocketAddrV4::new(task.address, 8080));
 
-    for (what, of_part) in [("HAProxy", "haproxy-"), ("the VPC's DNS server", "dns-eu-west-1-"), ("the internet's DNS server", "dns-internet")] {
-        let victims: Vec<i32> =
-            lab.processes().iter().filter(|(name, _)| name.starts_with(of_part)).map(|(_, pid)| *pid).collect();
+    for (what, of_part) in [
+        ("HAProxy", "haproxy-"),
+        ("the VPC's DNS server", "dns-eu-west-1-"),
+        ("the internet's DNS server", "dns-internet"),
+    ] {
+        let victims: Vec<i32> = lab
+            .processes()
+            .iter()
+            .filter(|(name, _)| name.starts_with(of_part))
+            .map(|(_, pid)| *pid)
+            .collect();
         assert!(!victims.is_empty(), "{what} does not run");
         for pid in victims {
             kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();

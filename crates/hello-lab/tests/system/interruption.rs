@@ -23,7 +23,8 @@ const TRIES: usize = 2;
 
 #[test]
 fn a_daemon_killed_at_any_moment_of_an_apply_or_a_destroy_loses_nothing() {
-    let number = |name: &str, default| setting(name).map_or(default, |text| text.parse().expect("it is a number"));
+    let number =
+        |name: &str, default| setting(name).map_or(default, |text| text.parse().expect("it is a number"));
     let (rounds, seed) = (number("HELLO_LAB_ROUNDS", ROUNDS), number("HELLO_LAB_SEED", SEED));
     let lab = TestLab::empty();
     lab.step(&format!("{rounds} rounds with seed {seed}; HELLO_LAB_SEED={seed} repeats them"));
@@ -71,7 +72,11 @@ fn a_daemon_killed_at_any_moment_of_an_apply_or_a_destroy_loses_nothing() {
             if again.status.success() {
                 break;
             }
-            assert!(tries < TRIES, "round {round}: {what} killed after {moment:?} does not go on\n{}", again.ok());
+            assert!(
+                tries < TRIES,
+                "round {round}: {what} killed after {moment:?} does not go on\n{}",
+                again.ok()
+            );
         }
         lab.step(&format!(
             "round {round}: {what} killed after {:.2} s ({}), done after {tries} more",
@@ -102,7 +107,8 @@ fn fraction(random: &mut u64) -> f64 {
 /// What the lab knows, by kind: also what Terraform has lost sight of.
 fn contents(lab: &TestLab) -> BTreeMap<String, usize> {
     let store = lab.directory().join("data").join(lab.name()).join("store/store.db");
-    let store = rusqlite::Connection::open_with_flags(store, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let store =
+        rusqlite::Connection::open_with_flags(store, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     store.busy_timeout(SOON).unwrap();
     let mut statement = store.prepare("SELECT key FROM item WHERE kind = 'resource'").unwrap();
     let keys = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();

@@ -33,7 +33,11 @@ fn what_runs_outlives_the_daemon_and_a_destroyed_lab_leaves_nothing() {
     lab.plan_is_clean();
     let answers = load.end();
     assert_eq!(others(&answers, 200), Vec::<String>::new());
-    lab.step(&format!("a new daemon has adopted {} processes; none of {} requests has failed", processes.len(), answers.len()));
+    lab.step(&format!(
+        "a new daemon has adopted {} processes; none of {} requests has failed",
+        processes.len(),
+        answers.len()
+    ));
 
     let said = lab.terraform(&[], DESTROY).ok();
     assert!(said.contains("Destroy complete!") || said.contains("Apply complete!"), "{said}");
@@ -41,8 +45,10 @@ fn what_runs_outlives_the_daemon_and_a_destroyed_lab_leaves_nothing() {
     assert_eq!(listed.lines().filter(|line| !line.contains(".data.")).count(), 0, "{listed}");
     // The internet of the lab stays until it is taken down: its hosts, registry and DNS server.
     let left = lab.processes();
-    let unexpected: Vec<_> =
-        left.keys().filter(|name| *name != "registry" && *name != "dns-internet-dns" && *name != "publish-https").collect();
+    let unexpected: Vec<_> = left
+        .keys()
+        .filter(|name| *name != "registry" && *name != "dns-internet-dns" && *name != "publish-https")
+        .collect();
     assert_eq!(unexpected, Vec::<&String>::new());
     assert_eq!(lab.parts(), Parts::default());
     lab.step("terraform has destroyed every part");

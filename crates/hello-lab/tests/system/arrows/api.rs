@@ -30,11 +30,18 @@ pub(super) fn works_through_the_load_balancer(lab: &TestLab) {
         let redirect = lab.curl(
             "client",
             address,
-            &["--output", "/dev/null", "--write-out", "%{http_code} %{redirect_url}", "http://hello.localhost/hello/Ana?tz=UTC"],
+            &[
+                "--output",
+                "/dev/null",
+                "--write-out",
+                "%{http_code} %{redirect_url}",
+                "http://hello.localhost/hello/Ana?tz=UTC",
+            ],
         );
         assert_eq!(redirect.ok(), "301 https://hello.localhost:443/hello/Ana?tz=UTC");
         // Somebody who knows neither the authority nor the name gets nothing.
-        let said = lab.cli(&["exec", "client", "--", "curl", "--silent", &format!("https://{address}/health")]);
+        let said =
+            lab.cli(&["exec", "client", "--", "curl", "--silent", &format!("https://{address}/health")]);
         assert!(!said.status.success(), "a certificate that nobody vouches for was accepted");
     }
 }
@@ -66,7 +73,12 @@ fn works(user: &str, url: &str, curl: impl Fn(&[&str]) -> Said) {
     // A read may go to the replica, which is a moment behind, so the token of a write goes with it.
     let jar = tempfile::NamedTempFile::new().unwrap();
     let jar = jar.path().to_str().unwrap();
-    let written = [JSON, &code[..], &["--cookie-jar", jar, "--request", "PUT"], &["--data", r#"{"dateOfBirth":"1990-12-31"}"#, path.as_str()]];
+    let written = [
+        JSON,
+        &code[..],
+        &["--cookie-jar", jar, "--request", "PUT"],
+        &["--data", r#"{"dateOfBirth":"1990-12-31"}"#, path.as_str()],
+    ];
     assert_eq!(curl(&written.concat()).ok(), "204");
     let greeting = curl(&["--cookie", jar, path.as_str()]).ok();
     let expected = format!("Hello, {user}! ");

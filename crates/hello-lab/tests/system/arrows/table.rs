@@ -233,8 +233,15 @@ impl Diagram {
         let resolver = Found { namespace: None, address: Ipv4Addr::from(network + 2), public: None };
         places.insert(Place::Resolver, resolver);
         // What the NAT gateway keeps out is something that would answer.
-        let servers = [(Place::Stranger, 443), (Place::Stranger, 80), (Place::Nat, 443), (Place::Nat, 8080), (Place::Nat, 22)];
-        let servers = servers.map(|(place, port)| Echo::listen(places[&place].namespace.as_ref().unwrap(), port));
+        let servers = [
+            (Place::Stranger, 443),
+            (Place::Stranger, 80),
+            (Place::Nat, 443),
+            (Place::Nat, 8080),
+            (Place::Nat, 22),
+        ];
+        let servers =
+            servers.map(|(place, port)| Echo::listen(places[&place].namespace.as_ref().unwrap(), port));
         let primary = Parts::in_zone(&parts.databases, 'a');
         let hosts = lab.terraform(&[], &["output", "-json", "database_hosts"]).ok();
         let hosts: Vec<String> = serde_json::from_str(&hosts).unwrap();
@@ -270,7 +277,8 @@ impl Diagram {
                 let (name, address_of_primary) = &self.primary;
                 assert!(name.contains(REGION), "{name}");
                 let registry = self.places[&Place::Registry].address;
-                let answers = [name.as_str(), "ghcr.io"].map(|name| resolve(namespace, to.address, name, limit));
+                let answers =
+                    [name.as_str(), "ghcr.io"].map(|name| resolve(namespace, to.address, name, limit));
                 match answers {
                     [Ok(private), Ok(forwarded)]
                         if private == [*address_of_primary] && forwarded == [registry] =>
@@ -315,7 +323,8 @@ fn own_address(namespace: &Namespace) -> Ipv4Addr {
 
 /// The table with what came of each arrow.
 pub(super) fn picture(outcomes: &[Outcome]) -> String {
-    let mut text = format!("\n{:<16} {:<16} {:<9} {:<8} {:<24} why\n", "from", "to", "port", "allowed", "result");
+    let mut text =
+        format!("\n{:<16} {:<16} {:<9} {:<8} {:<24} why\n", "from", "to", "port", "allowed", "result");
     for Outcome { arrow, reach, right } in outcomes {
         let allowed = if arrow.allowed { "yes" } else { "no" };
         let verdict = if *right { reach.to_string() } else { format!("WRONG: {reach}") };

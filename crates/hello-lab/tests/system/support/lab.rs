@@ -70,7 +70,10 @@ pub(crate) struct TestLab {
 impl TestLab {
     /// A lab that nothing was made of yet.
     pub(crate) fn empty() -> TestLab {
-        assert!(nix::unistd::Uid::effective().is_root(), "a lab needs network namespaces: run these tests as root");
+        assert!(
+            nix::unistd::Uid::effective().is_root(),
+            "a lab needs network namespaces: run these tests as root"
+        );
         assert!(
             image().join("index.json").is_file(),
             "there is no image of the service in {}: `make image` builds one, HELLO_LAB_IMAGE names another",
@@ -120,7 +123,8 @@ impl TestLab {
 
     /// Says how far a test is; seen at once, also where output is captured.
     pub(crate) fn step(&self, sentence: &str) {
-        let _ = writeln!(io::stderr(), "{:7.1} s  {}: {sentence}", self.begin.elapsed().as_secs_f64(), self.name);
+        let _ =
+            writeln!(io::stderr(), "{:7.1} s  {}: {sentence}", self.begin.elapsed().as_secs_f64(), self.name);
     }
 
     fn command(&self, program: &str) -> Command {
@@ -154,7 +158,10 @@ impl TestLab {
     pub(crate) fn terraform_under_way(&self, variables: &[&str], arguments: &[&str]) -> Running {
         let script = format!("variables=$({PROGRAM} env) && eval \"$variables\" && exec env \"$@\"");
         let mut command = self.command("sh");
-        command.args(["-c", &script, "sh"]).args(variables).args(["terraform", "-chdir=terraform/single-region"]);
+        command
+            .args(["-c", &script, "sh"])
+            .args(variables)
+            .args(["terraform", "-chdir=terraform/single-region"]);
         command.args(arguments).env("TF_CLI_CONFIG_FILE", "/dev/null").env("CHECKPOINT_DISABLE", "1");
         start(&mut command)
     }
@@ -282,8 +289,15 @@ impl Drop for TestLab {
 pub(crate) const APPLY: &[&str] =
     &["apply", "-input=false", "-auto-approve", "-no-color", "-compact-warnings", "-parallelism=32"];
 /// Arguments of a destroy.
-pub(crate) const DESTROY: &[&str] =
-    &["apply", "-destroy", "-input=false", "-auto-approve", "-no-color", "-compact-warnings", "-parallelism=32"];
+pub(crate) const DESTROY: &[&str] = &[
+    "apply",
+    "-destroy",
+    "-input=false",
+    "-auto-approve",
+    "-no-color",
+    "-compact-warnings",
+    "-parallelism=32",
+];
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -301,7 +315,9 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         let name = entry.file_name();
         let text = name.to_string_lossy();
-        if text.starts_with(".terraform") && text != ".terraform.lock.hcl" || text.starts_with("terraform.tfstate") {
+        if text.starts_with(".terraform") && text != ".terraform.lock.hcl"
+            || text.starts_with("terraform.tfstate")
+        {
             continue;
         }
         if entry.file_type().unwrap().is_dir() {

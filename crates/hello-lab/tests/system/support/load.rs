@@ -80,7 +80,8 @@ impl Client {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(lab.authority()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let tls = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
         Client { namespace: lab.namespace("client"), tls }
     }
@@ -100,7 +101,8 @@ impl Client {
         let begin = Instant::now();
         let clients = (0..CLIENTS).map(|client| {
             let (tls, text, nodes) = (Arc::clone(&self.tls), request.text(), nodes.to_vec());
-            let (answers, ending, namespace) = (Arc::clone(&answers), Arc::clone(&ending), self.namespace.clone());
+            let (answers, ending, namespace) =
+                (Arc::clone(&answers), Arc::clone(&ending), self.namespace.clone());
             thread::spawn(move || {
                 let asked = namespace.run(move || {
                     let mut turn = client;
@@ -116,7 +118,12 @@ impl Client {
                 asked.unwrap();
             })
         });
-        let load = Load { begin, answers: Arc::clone(&answers), ending: Arc::clone(&ending), clients: clients.collect() };
+        let load = Load {
+            begin,
+            answers: Arc::clone(&answers),
+            ending: Arc::clone(&ending),
+            clients: clients.collect(),
+        };
         load.goes_on();
         load
     }
@@ -133,7 +140,8 @@ fn exchange(node: Ipv4Addr, tls: Arc<ClientConfig>, text: &str) -> io::Result<u1
     let mut head = [0; 12];
     stream.read_exact(&mut head)?;
     let head = String::from_utf8_lossy(&head).into_owned();
-    let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|status| status.parse().ok());
+    let status =
+        head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|status| status.parse().ok());
     status.ok_or_else(|| io::Error::other(format!("no status: {head:?}")))
 }
 

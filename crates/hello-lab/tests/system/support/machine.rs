@@ -119,7 +119,11 @@ impl Footprint {
         let links = output("ip", &["-oneline", "link", "show"]);
         let name_of = |line: &String| line.split(':').nth(1).map(|name| format!("link {}", name.trim()));
         shared.extend(links.iter().filter_map(name_of));
-        shared.extend(output("ip", &["-oneline", "route", "show", "table", "all"]).into_iter().map(|line| format!("route {line}")));
+        shared.extend(
+            output("ip", &["-oneline", "route", "show", "table", "all"])
+                .into_iter()
+                .map(|line| format!("route {line}")),
+        );
         shared.extend(output("ip", &["rule", "show"]).into_iter().map(|line| format!("rule {line}")));
         shared.extend(output("nft", &["list", "tables"]).into_iter().map(|line| format!("nftables {line}")));
         Footprint { own, shared }

@@ -56,7 +56,8 @@ impl Parts {
                 (&mut parts.nat, text.as_str())
             };
             let (name, words) = text.split_once(": ").unwrap_or((text, ""));
-            let part = Part { name: name.to_owned(), address, public, zone: zone.clone(), words: words.to_owned() };
+            let part =
+                Part { name: name.to_owned(), address, public, zone: zone.clone(), words: words.to_owned() };
             list.push(part);
         }
         for list in [&mut parts.nodes, &mut parts.nat, &mut parts.databases, &mut parts.tasks] {
@@ -78,7 +79,5 @@ pub(crate) fn namespace_of(lab: &TestLab, address: Ipv4Addr) -> Option<Namespace
     let prefix = format!("hl-{}-{REGION}-", lab.name());
     let names = super::machine::namespaces().into_iter().filter(|name| name.starts_with(&prefix));
     // An address can be bound only where it is one of the namespace's own.
-    names
-        .map(Namespace::named)
-        .find(|namespace| namespace.run(move || UdpSocket::bind((address, 0))).is_ok())
+    names.map(Namespace::named).find(|namespace| namespace.run(move || UdpSocket::bind((address, 0))).is_ok())
 }

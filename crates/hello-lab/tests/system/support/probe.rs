@@ -81,7 +81,12 @@ fn outcome(tried: io::Result<Reach>) -> Reach {
 }
 
 /// The addresses that a DNS server gives for a name, asked from a namespace; an error where nothing comes back.
-pub(crate) fn resolve(from: &Namespace, server: Ipv4Addr, name: &str, limit: Duration) -> io::Result<Vec<Ipv4Addr>> {
+pub(crate) fn resolve(
+    from: &Namespace,
+    server: Ipv4Addr,
+    name: &str,
+    limit: Duration,
+) -> io::Result<Vec<Ipv4Addr>> {
     let mut asked = Name::from_ascii(name).unwrap();
     asked.set_fqdn(true);
     let mut question = Message::query();
