@@ -8,6 +8,7 @@ mod table;
 
 use crate::support::{
     lab::{SOON, TestLab},
+    load::Client,
     machine::Footprint,
     wait_for,
 };
@@ -26,6 +27,8 @@ fn the_arrows_of_the_diagram_are_the_only_ones() {
     assert_eq!(table::wrong(&results), Vec::<String>::new());
     lab.step("every arrow is right");
 
+    let nodes: Vec<_> = lab.parts().nodes.iter().filter_map(|node| node.public).collect();
+    Client::of(&lab).writes(&nodes);
     api::works_through_the_load_balancer(&lab);
     api::works_through_the_published_port(&lab);
     lab.step("the service answers through every way in");

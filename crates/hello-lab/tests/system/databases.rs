@@ -12,7 +12,7 @@ fn the_service_follows_its_database() {
     let lab = TestLab::standing();
     let client = Client::of(&lab);
     let node = lab.parts().nodes[0].public.unwrap();
-    assert_eq!(client.ask(node, &Request::write()), Ok(201));
+    client.writes(&[node]);
     let databases = lab.parts().databases;
     let [primary, replica] = [&databases[0], &databases[1]].map(|part| format!("db/{}", part.name));
     // A part's name is as short as it is unique, and the primary's begins the replica's.

@@ -13,7 +13,7 @@ fn clients_notice_neither_a_killed_task_nor_a_deployment() {
     let lab = TestLab::standing();
     let client = Client::of(&lab);
     let nodes = nodes(&lab);
-    assert_eq!(client.ask(nodes[0], &Request::write()), Ok(201));
+    client.writes(&nodes);
 
     a_killed_task_is_replaced(&lab, &client.keep_asking(&nodes, &Request::read()));
 
@@ -68,7 +68,7 @@ fn a_deployment_that_cannot_start_leaves_the_old_tasks() {
     let lab = TestLab::standing();
     let client = Client::of(&lab);
     let nodes = nodes(&lab);
-    assert_eq!(client.ask(nodes[0], &Request::write()), Ok(201));
+    client.writes(&nodes);
     let load = client.keep_asking(&nodes, &Request::read());
     let before = lab.parts().tasks;
 

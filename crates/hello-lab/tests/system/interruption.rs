@@ -2,7 +2,7 @@
 
 use crate::support::{
     lab::{APPLY, DESTROY, LONG, SOON, TestLab},
-    load::{Client, Request},
+    load::Client,
     machine::Footprint,
     parts::Parts,
     setting,
@@ -11,7 +11,7 @@ use hello_testkit::next_random;
 use std::{
     collections::BTreeMap,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// How often the daemon is killed, unless `HELLO_LAB_ROUNDS` says otherwise.
@@ -124,10 +124,8 @@ fn contents(lab: &TestLab) -> BTreeMap<String, usize> {
 /// Every part is there and the service answers.
 fn serves(lab: &TestLab) {
     let client = Client::of(lab);
-    for node in lab.parts().nodes {
-        let status = client.ask(node.public.unwrap(), &Request::write());
-        assert!(matches!(status, Ok(201 | 204)), "{status:?}");
-    }
+    let nodes: Vec<_> = lab.parts().nodes.iter().filter_map(|node| node.public).collect();
+    client.writes(&nodes);
 }
 
 /// What ran before the daemon was killed runs after it.

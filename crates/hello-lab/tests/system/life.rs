@@ -16,7 +16,7 @@ fn what_runs_outlives_the_daemon_and_a_destroyed_lab_leaves_nothing() {
     lab.step("everything stands");
     let client = Client::of(&lab);
     let nodes: Vec<_> = lab.parts().nodes.iter().filter_map(|node| node.public).collect();
-    assert_eq!(client.ask(nodes[0], &Request::write()), Ok(201));
+    client.writes(&nodes);
 
     let load = client.keep_asking(&nodes, &Request::read());
     let (parts, processes) = (lab.parts(), lab.processes());

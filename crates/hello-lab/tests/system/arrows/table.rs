@@ -42,23 +42,23 @@ pub(super) enum Place {
 
 impl Place {
     fn is_outside(self) -> bool {
-        matches!(self, Place::Client | Place::Administrator | Place::Stranger | Place::Registry)
+        matches!(self, Client | Administrator | Stranger | Registry)
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Client => formatter.pad("client"),
-            Place::Administrator => formatter.pad("administrator"),
-            Place::Stranger => formatter.pad("internet"),
-            Place::Registry => formatter.pad("registry"),
-            Place::Node(zone) => formatter.pad(&format!("load balancer {zone}")),
-            Place::Nat => formatter.pad("NAT gateway"),
-            Place::Task(zone) => formatter.pad(&format!("task {zone}")),
-            Place::Primary => formatter.pad("primary"),
-            Place::Replica => formatter.pad("replica"),
-            Place::Resolver => formatter.pad("resolver"),
+            Client => formatter.pad("client"),
+            Administrator => formatter.pad("administrator"),
+            Stranger => formatter.pad("internet"),
+            Registry => formatter.pad("registry"),
+            Node(zone) => formatter.pad(&format!("load balancer {zone}")),
+            Nat => formatter.pad("NAT gateway"),
+            Task(zone) => formatter.pad(&format!("task {zone}")),
+            Primary => formatter.pad("primary"),
+            Replica => formatter.pad("replica"),
+            Resolver => formatter.pad("resolver"),
         }
     }
 }
@@ -103,12 +103,12 @@ const fn no(from: Place, to: Place, port: u16, why: &'static str) -> Arrow {
 }
 
 const fn as_nat(from: Place, why: &'static str) -> Arrow {
-    Arrow { from, to: Place::Stranger, port: Port::Tcp(443), allowed: true, seen_as: Some(Place::Nat), why }
+    Arrow { from, to: Stranger, port: Port::Tcp(443), allowed: true, seen_as: Some(Nat), why }
 }
 
 const fn dns(from: Place) -> Arrow {
     let why = "every part of a VPC may ask its resolver";
-    Arrow { from, to: Place::Resolver, port: Port::Dns, allowed: true, seen_as: None, why }
+    Arrow { from, to: Resolver, port: Port::Dns, allowed: true, seen_as: None, why }
 }
 
 use Place::{Administrator, Client, Nat, Node, Primary, Registry, Replica, Resolver, Stranger, Task};
@@ -212,34 +212,25 @@ impl Diagram {
             public: part.public,
         };
         for zone in ['a', 'b'] {
-            places.insert(Place::Node(zone), inside(Parts::in_zone(&parts.nodes, zone)));
-            places.insert(Place::Task(zone), inside(Parts::in_zone(&parts.tasks, zone)));
+            places.insert(Node(zone), inside(Parts::in_zone(&parts.nodes, zone)));
+            places.insert(Task(zone), inside(Parts::in_zone(&parts.tasks, zone)));
         }
-        places.insert(Place::Nat, inside(Parts::in_zone(&parts.nat, 'a')));
-        places.insert(Place::Primary, inside(Parts::in_zone(&parts.databases, 'a')));
-        places.insert(Place::Replica, inside(Parts::in_zone(&parts.databases, 'b')));
-        for (place, name) in [
-            (Place::Client, "client"),
-            (Place::Administrator, "admin"),
-            (Place::Stranger, "stranger"),
-            (Place::Registry, "registry"),
-        ] {
+        places.insert(Nat, inside(Parts::in_zone(&parts.nat, 'a')));
+        places.insert(Primary, inside(Parts::in_zone(&parts.databases, 'a')));
+        places.insert(Replica, inside(Parts::in_zone(&parts.databases, 'b')));
+        for (place, name) in
+            [(Client, "client"), (Administrator, "admin"), (Stranger, "stranger"), (Registry, "registry")]
+        {
             let namespace = lab.namespace(name);
             let address = own_address(&namespace);
             places.insert(place, Found { namespace: Some(namespace), address, public: Some(address) });
         }
         // AWS gives a VPC its resolver at the second address.
-        let network = u32::from(places[&Place::Primary].address) & 0xffff_0000;
+        let network = u32::from(places[&Primary].address) & 0xffff_0000;
         let resolver = Found { namespace: None, address: Ipv4Addr::from(network + 2), public: None };
-        places.insert(Place::Resolver, resolver);
+        places.insert(Resolver, resolver);
         // What the NAT gateway keeps out is something that would answer.
-        let servers = [
-            (Place::Stranger, 443),
-            (Place::Stranger, 80),
-            (Place::Nat, 443),
-            (Place::Nat, 8080),
-            (Place::Nat, 22),
-        ];
+        let servers = [(Stranger, 443), (Stranger, 80), (Nat, 443), (Nat, 8080), (Nat, 22)];
         let servers =
             servers.map(|(place, port)| Echo::listen(places[&place].namespace.as_ref().unwrap(), port));
         let primary = Parts::in_zone(&parts.databases, 'a');
@@ -276,7 +267,7 @@ impl Diagram {
             Port::Dns => {
                 let (name, address_of_primary) = &self.primary;
                 assert!(name.contains(REGION), "{name}");
-                let registry = self.places[&Place::Registry].address;
+                let registry = self.places[&Registry].address;
                 let answers =
                     [name.as_str(), "ghcr.io"].map(|name| resolve(namespace, to.address, name, limit));
                 match answers {

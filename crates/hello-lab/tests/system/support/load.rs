@@ -94,6 +94,24 @@ impl Client {
         asked.map_err(|error| error.to_string())
     }
 
+    /// Waits until every task writes, by every node: a task passes its checks, which ask for liveness only, a moment
+    /// before it has found its databases. Then the user that [`Request::read`] asks for is there too.
+    #[track_caller]
+    pub(crate) fn writes(&self, nodes: &[Ipv4Addr]) {
+        for request in [Request::write(), Request::read()] {
+            wait_for("every task serves", SOON, || {
+                // The load balancer takes its targets in turn.
+                for node in nodes.iter().cycle().take(4 * nodes.len()) {
+                    match self.ask(*node, &request) {
+                        Ok(200 | 201 | 204) => {}
+                        other => return Err(format!("{other:?}")),
+                    }
+                }
+                Ok(())
+            });
+        }
+    }
+
     /// Asks again and again until [`Load::end`].
     pub(crate) fn keep_asking(&self, nodes: &[Ipv4Addr], request: &Request) -> Load {
         let answers = Arc::new(Mutex::new(Vec::new()));
