@@ -14,17 +14,29 @@ pub(crate) mod machine;
 pub(crate) mod parts;
 pub(crate) mod probe;
 
-use hello_testkit::{Poll, wait_until};
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-/// Waits until a look finds something; an error says what was seen instead.
+/// Between two looks: what is waited for here takes from a tenth of a second on.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Waits until a look finds something; an error says what was seen instead. Looks may wait themselves, as running a
+/// program does, so this blocks, unlike its twin in `hello_testkit`.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(wait_until(what, limit, async || match look() {
-        Ok(found) => Poll::Ready(found),
-        Err(status) => Poll::NotYet { status },
-    }))
+    let deadline = Instant::now() + limit;
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(status) => {
+                let seconds = limit.as_secs();
+                assert!(Instant::now() < deadline, "waiting until {what}: timed out after {seconds} s; last status: {status}");
+            }
+        }
+        thread::sleep(INTERVAL);
+    }
 }
 
 /// A setting of a test run, as text.
