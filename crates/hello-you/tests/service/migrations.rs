@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hello_testkit::{ChildProcess, PgServer};
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 
 use crate::support::service::Service;
 
@@ -57,6 +57,7 @@ async fn migrate_makes_a_role_with_no_more_rights_than_serving_needs() {
     service.wait_ready("primary", "primary").await;
     assert_eq!(service.put("Ana", "1990-12-31").await.status, StatusCode::CREATED);
     assert_eq!(service.get("/hello/Ana").await.status, StatusCode::OK);
+    assert_eq!(service.administer(Method::DELETE, "/hello/Ana").await.status, StatusCode::NO_CONTENT);
 
     let client = server.client_in("app").await;
     client.batch_execute("set role serving").await.unwrap();

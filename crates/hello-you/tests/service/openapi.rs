@@ -9,6 +9,7 @@ use hello_testkit::ChildProcess;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::support::backend::{Backend, on_both_stores};
 use super::support::service::{ADMIN_TOKEN, Service};
 
 /// Far more than it takes on a busy machine.
@@ -63,17 +64,19 @@ async fn drive(document: &Value, operations: usize, address: SocketAddr, options
     assert!(report.contains(&format!("Tested: {operations}\n")), "not all operations were driven:\n{report}");
 }
 
-#[tokio::test]
-async fn the_public_listener_answers_as_the_document_says() {
-    let directory = TempDir::new().unwrap();
-    let service = Service::on_sqlite(&directory.path().join("hello.db")).await;
+on_both_stores![
+    the_public_listener_answers_as_the_document_says,
+    the_private_listener_answers_as_the_document_says,
+    a_service_without_users_answers_as_the_document_says,
+];
+
+async fn the_public_listener_answers_as_the_document_says(backend: Backend) {
+    let service = backend.start().await;
     drive(&document_of(&service, false).await, 8, service.address, &[]).await;
 }
 
-#[tokio::test]
-async fn the_private_listener_answers_as_the_document_says() {
-    let directory = TempDir::new().unwrap();
-    let service = Service::on_sqlite(&directory.path().join("hello.db")).await;
+async fn the_private_listener_answers_as_the_document_says(backend: Backend) {
+    let service = backend.start().await;
     for username in ["Ana", "Ben", "Zo\u{eb}"] {
         service.put(&super::support::http::percent_encode(username), "1990-12-31").await;
     }
@@ -82,9 +85,7 @@ async fn the_private_listener_answers_as_the_document_says() {
 }
 
 /// Where users are stored as well, schemathesis asks for those alone and never sees that a name is unknown.
-#[tokio::test]
-async fn a_service_without_users_answers_as_the_document_says() {
-    let directory = TempDir::new().unwrap();
-    let service = Service::on_sqlite(&directory.path().join("hello.db")).await;
+async fn a_service_without_users_answers_as_the_document_says(backend: Backend) {
+    let service = backend.start().await;
     drive(&document_of(&service, false).await, 7, service.address, &["--include-method", "GET"]).await;
 }
