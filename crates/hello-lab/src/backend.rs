@@ -103,8 +103,14 @@ impl LabBackend {
         let key = key_of(&change.schema.name, &change.place.region, &state);
         let _in_flight = self.in_flight(key.clone());
         self.events.tell("terraform", &format!("{key} is to be made"));
-        self.settle(&change.schema, &key, waits::after_change(&change.schema.name, &state)).await?;
-        Ok(self.current(&key).unwrap_or(state))
+        match self.settle(waits::after_change(&change.schema.name, &state)).await {
+            Ok(()) => Ok(self.current(&key).unwrap_or(state)),
+            Err(WaitError::Failed { reason, .. }) if waits::is_refused_at_once(&key.type_name) => {
+                self.remove(&change.schema, &key).await?;
+                Err(failed(&change.schema, &ChangeError::Refused(reason)))
+            }
+            Err(error) => Err(not_settled(&change.schema, &key, &error)),
+        }
     }
 
     /// A resource that an earlier run asked for in the same words and that Terraform has never come back to.
@@ -147,50 +153,48 @@ impl LabBackend {
         let key = stored.map_err(|error| failed(&change.schema, &error))?;
         let _in_flight = self.in_flight(key.clone());
         self.events.tell("terraform", &format!("{key} has changed"));
-        self.settle(&change.schema, &key, waits::after_change(type_name, &state)).await?;
+        let settled = self.settle(waits::after_change(type_name, &state)).await;
+        settled.map_err(|error| not_settled(&change.schema, &key, &error))?;
         Ok(self.current(&key).unwrap_or(state))
     }
 
     async fn delete(&self, change: &Change) -> Result<Value, Diagnostic> {
         let key = key_of(&change.schema.name, &change.place.region, &change.prior);
+        let _in_flight = self.in_flight(key.clone());
+        self.remove(&change.schema, &key).await?;
+        Ok(Value::Null)
+    }
+
+    /// Ends a resource's parts, then forgets it.
+    async fn remove(&self, schema: &TypeSchema, key: &ResourceKey) -> Result<(), Diagnostic> {
         let marked = self.world.change(|draft| {
-            let Some(known) = draft.contents.resources.get(&key).cloned() else { return Ok(None) };
+            let Some(known) = draft.contents.resources.get(key).cloned() else { return Ok(None) };
             if let Some(reason) = protection(&known) {
                 return Err(ChangeError::Refused(reason));
             }
             draft.put_resource(Resource { deleting: true, ..Resource::clone(&known) });
             Ok(Some(known))
         });
-        let Some(known) = marked.map_err(|error| failed(&change.schema, &error))? else {
-            return Ok(Value::Null);
-        };
-        let _in_flight = self.in_flight(key.clone());
+        let Some(known) = marked.map_err(|error| failed(schema, &error))? else { return Ok(()) };
         self.events.tell("terraform", &format!("{key} is to go"));
-        self.settle(&change.schema, &key, waits::before_removal(&known)).await?;
+        let settled = self.settle(waits::before_removal(&known)).await;
+        settled.map_err(|error| not_settled(schema, key, &error))?;
         let removed = self.world.change(|draft| {
-            draft.remove_resource(&key);
+            draft.remove_resource(key);
             interfaces::allocate(draft)?;
             Ok::<_, ChangeError>(())
         });
-        removed.map_err(|error| failed(&change.schema, &error))?;
-        self.settle(&change.schema, &key, waits::after_removal(&key.type_name)).await?;
-        Ok(Value::Null)
+        removed.map_err(|error| failed(schema, &error))?;
+        let settled = self.settle(waits::after_removal(&key.type_name)).await;
+        settled.map_err(|error| not_settled(schema, key, &error))
     }
 
     /// Waits for the parts of a change.
-    async fn settle(
-        &self,
-        schema: &TypeSchema,
-        key: &ResourceKey,
-        waits: Vec<Wait>,
-    ) -> Result<(), Diagnostic> {
+    async fn settle(&self, waits: Vec<Wait>) -> Result<(), WaitError> {
         let generation = self.world.generation();
         for wait in waits {
             let wanted = if wait.gone { None } else { Some(generation) };
-            self.board
-                .wait(&wait.part, wanted, wait.limit)
-                .await
-                .map_err(|error| not_settled(schema, key, &error))?;
+            self.board.wait(&wait.part, wanted, wait.limit).await?;
         }
         Ok(())
     }
@@ -235,6 +239,7 @@ const UNIQUE_NAMES: &[(&str, &str)] = &[
     ("aws_cloudwatch_log_group", "name"),
     ("aws_db_instance", "identifier"),
     ("aws_db_parameter_group", "name"),
+    ("aws_db_snapshot", "db_snapshot_identifier"),
     ("aws_db_subnet_group", "name"),
     ("aws_lb", "name"),
     ("aws_lb_target_group", "name"),

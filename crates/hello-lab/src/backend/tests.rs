@@ -113,6 +113,26 @@ async fn a_protected_database_is_not_deleted() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_refused_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    lab.board.set("database/hello", Condition::Failed("there is no PostgreSQL 99".to_owned()));
+    let creation = lab.creation("aws_db_instance", &[("identifier", "hello".into())]);
+    let ends = async {
+        let mut changes = lab.world.watch();
+        let goes = || lab.world.snapshot().of_type("aws_db_instance").any(|instance| instance.deleting);
+        while !goes() {
+            changes.changed().await.unwrap();
+        }
+        lab.board.set("database/hello", Condition::Gone);
+    };
+    let (applied, ()) = tokio::join!(lab.backend.apply(creation), ends);
+    let refusal = applied.unwrap_err();
+    assert!(format!("{refusal:?}").contains("there is no PostgreSQL 99"), "{refusal:?}");
+    assert!(lab.world.snapshot().resources.is_empty());
+}
+
+#[tokio::test]
 async fn a_name_that_is_taken_is_refused_with_a_way_out() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
