@@ -352,10 +352,19 @@ impl Backend for LabBackend {
     }
 
     async fn read(&self, existing: Existing) -> Result<Value, Diagnostic> {
-        let Existing { schema, place, state } = existing;
+        let Existing { schema, place, state, imported } = existing;
         let key = key_of(&schema.name, &place.region, &state);
         let contents = self.world.snapshot();
-        let found = contents.resources.get(&key).or_else(|| contents.get(&schema.name, &key.id));
+        // What an import's identifier says need not be `id`: a route has a table and a destination.
+        let says_so = |resource: &&Arc<Resource>| {
+            let mut said = state.entries().into_iter().flatten().filter(|(_, value)| !value.is_null());
+            said.all(|(name, value)| *value == Value::List(Vec::new()) || resource.state.get(name) == value)
+        };
+        let found = if imported {
+            contents.of_type(&schema.name).find(says_so)
+        } else {
+            contents.resources.get(&key).or_else(|| contents.get(&schema.name, &key.id))
+        };
         let Some(resource) = found.filter(|resource| !resource.deleting) else { return Ok(Value::Null) };
         if !resource.acknowledged {
             let seen = Resource { acknowledged: true, ..Resource::clone(resource) };

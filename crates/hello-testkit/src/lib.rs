@@ -7,6 +7,7 @@
 //! - [`FaultProxy`]: a TCP proxy that refuses, resets, swallows or delays, switched at run time.
 //! - [`wait_until`]: waits for a condition with a deadline and reports the last status. Tests do not sleep.
 //! - [`ChildProcess`]: a real program under test, with its output, signals and end.
+//! - [`skip()`]: says that a test cannot run on this machine.
 //! - [`FakeClock`], [`TestCa`], [`free_port`], [`next_random`].
 //!
 //! Nothing here needs a fixed port or leaves anything behind: guards clean up on drop, also when a test panics, and
@@ -23,6 +24,7 @@ mod pg;
 mod port;
 mod proxy;
 mod random;
+mod skip;
 mod target_dir;
 mod wait;
 
@@ -30,8 +32,11 @@ pub use ca::{ServerCert, TestCa};
 pub use child::{ChildProcess, ChildProcessBuilder, Stream};
 pub use clock::{ClockFn, FakeClock};
 pub use nix::sys::signal::Signal;
-pub use pg::{Frozen, PgServer, PgServerBuilder, PgVersion, ReplicaBuilder, StopMode, pg_versions};
+pub use pg::{
+    Frozen, PgServer, PgServerBuilder, PgVersion, ReplicaBuilder, StopMode, pg_version_or_skip, pg_versions,
+};
 pub use port::free_port;
 pub use proxy::{Fault, FaultProxy, Mode};
 pub use random::next_random;
+pub use skip::skip;
 pub use wait::{Poll, wait_until};

@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, Config, NoTls};
 
 pub use builder::{PgServerBuilder, ReplicaBuilder};
-pub use install::{PgVersion, pg_versions};
+pub use install::{PgVersion, pg_version_or_skip, pg_versions};
 
 use config::{ServerConfig, Upstream};
 use directory::ServerDir;
@@ -99,14 +99,22 @@ impl PgServer {
     /// A primary with the defaults that all tests of this program share while any of them uses it. Make a database
     /// of your own in it, and leave it running and writable.
     pub async fn shared() -> Arc<Self> {
-        // Weak: a static is never dropped, and would leave the server behind.
-        static SHARED: tokio::sync::Mutex<Weak<PgServer>> = tokio::sync::Mutex::const_new(Weak::new());
+        Self::shared_of(&must(install::default_version(), "find PostgreSQL")).await
+    }
+
+    /// The same of another installation than the preferred one.
+    pub async fn shared_of(version: &PgVersion) -> Arc<Self> {
+        // Weak: a static is never dropped, and would leave the servers behind.
+        static SHARED: tokio::sync::Mutex<Vec<Weak<PgServer>>> = tokio::sync::Mutex::const_new(Vec::new());
         let mut shared = SHARED.lock().await;
-        if let Some(server) = shared.upgrade() {
+        if let Some(server) =
+            shared.iter().filter_map(Weak::upgrade).find(|server| server.version == *version)
+        {
             return server;
         }
-        let server = Arc::new(Self::start().await);
-        *shared = Arc::downgrade(&server);
+        let server = Arc::new(Self::builder().version(version).start().await);
+        shared.retain(|server| server.strong_count() > 0);
+        shared.push(Arc::downgrade(&server));
         server
     }
 

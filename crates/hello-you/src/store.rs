@@ -11,6 +11,7 @@ mod any;
 pub mod migrations;
 pub mod postgres;
 pub mod sqlite;
+mod write;
 
 pub use any::AnyStore;
 

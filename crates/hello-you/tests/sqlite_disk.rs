@@ -4,18 +4,14 @@
 //! The test program starts itself again within that namespace. Where the machine allows no namespace, the tests say so
 //! and prove nothing.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "shared by tests; a test that is skipped says so"
-)]
+#![expect(clippy::unwrap_used, reason = "shared by tests")]
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use hello_testkit::{Poll, wait_until};
+use hello_testkit::{Poll, skip, wait_until};
 use hello_you::domain::{BirthDate, Username};
 use hello_you::store::sqlite::{OpenProblem, SqliteStore};
 use hello_you::store::{Store as _, StoreError};
@@ -48,7 +44,7 @@ fn in_namespace(script: &str, arguments: &[&OsStr]) -> Command {
 fn run_on_small_disk(child: &str, kib: u32) {
     let possible = in_namespace("mount -t tmpfs tmpfs /mnt", &[]).output();
     if !possible.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: this machine does not allow a mount namespace");
+        skip("this machine does not allow a mount namespace");
         return;
     }
     let directory = tempfile::tempdir().unwrap();

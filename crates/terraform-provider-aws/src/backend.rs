@@ -40,7 +40,8 @@ impl Change {
     /// The planned state with everything unknown made up, from the facts of the type where they say how: where a
     /// backend starts from, before it puts in what it knows better.
     pub fn made_up(&self) -> Value {
-        made_up::fill(&self.schema, &self.place, &self.planned, made_up::Digits::random())
+        let planned = made_up::counted_on(&self.prior, &self.planned);
+        made_up::fill(&self.schema, &self.place, &planned, made_up::Digits::random())
     }
 }
 
@@ -51,18 +52,10 @@ pub struct Existing {
     pub schema: Arc<TypeSchema>,
     /// Where it lives.
     pub place: Place,
-    /// State as Terraform last knew it. After an import only `id` is known.
+    /// State as Terraform last knew it; a data source's configuration.
     pub state: Value,
-}
-
-/// Has the state just been imported, so that only its identifier is known?
-fn is_imported(state: &Value) -> bool {
-    let says_nothing = |name: &str, value: &Value| {
-        matches!(name, "id" | "arn" | "name" | "region")
-            || value.is_null()
-            || *value == Value::List(Vec::new())
-    };
-    state.entries().is_some_and(|entries| entries.iter().all(|(name, value)| says_nothing(name, value)))
+    /// It has just been imported: the state holds what the import's id says (often, but not always, `id`) and no more.
+    pub imported: bool,
 }
 
 /// A version of a secret that an ephemeral resource asks for.

@@ -28,36 +28,147 @@ pub(crate) struct Question<'a> {
 /// The attributes that a data source answers; the rest is made up.
 pub(crate) type Answer = Vec<(&'static str, Value)>;
 
+/// A data source that needs no account.
+pub(crate) struct Offline {
+    pub(crate) name: &'static str,
+    /// Package and symbols under `internal/service` of hashicorp/aws 6.25 where was read what it answers. Where an
+    /// answer rests on more, the function that gives it says so.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a citation, which a test checks"))]
+    pub(crate) source: &'static str,
+    /// `None` where only an account could say.
+    answer: fn(&Question<'_>) -> Result<Option<Answer>, Diagnostic>,
+}
+
+/// By name.
+pub(crate) const OFFLINE: &[Offline] = &[
+    Offline {
+        name: "aws_ami",
+        source: "ec2, dataSourceAMIRead",
+        answer: |question| Ok(Some(images::image(question))),
+    },
+    Offline {
+        name: "aws_arn",
+        source: "meta, arnDataSource.Read",
+        answer: |question| accounts::arn(question).map(Some),
+    },
+    Offline {
+        name: "aws_availability_zone",
+        source: "ec2, dataSourceAvailabilityZoneRead",
+        answer: |question| network::availability_zone(question).map(Some),
+    },
+    Offline {
+        name: "aws_availability_zones",
+        source: "ec2, dataSourceAvailabilityZonesRead",
+        answer: |question| Ok(Some(network::availability_zones(question))),
+    },
+    Offline {
+        name: "aws_billing_service_account",
+        source: "billing, billingServiceAccountDataSource.Read",
+        answer: |question| Ok(Some(accounts::billing(question))),
+    },
+    Offline {
+        name: "aws_caller_identity",
+        source: "sts, callerIdentityDataSource.Read",
+        answer: |question| Ok(Some(accounts::caller_identity(question))),
+    },
+    Offline {
+        name: "aws_canonical_user_id",
+        source: "s3, dataSourceCanonicalUserIDRead",
+        answer: |question| Ok(Some(accounts::canonical_user_id(question))),
+    },
+    Offline {
+        name: "aws_default_tags",
+        source: "meta, defaultTagsDataSource.Read",
+        answer: |question| Ok(Some(accounts::default_tags(question))),
+    },
+    Offline {
+        name: "aws_ec2_managed_prefix_list",
+        source: "ec2, dataSourceManagedPrefixListRead",
+        answer: |question| Ok(Some(network::prefix_list(question))),
+    },
+    Offline {
+        name: "aws_elb_hosted_zone_id",
+        source: "elb, dataSourceHostedZoneIDRead, hostedZoneIDPerRegionMap",
+        answer: |question| network::balancer_zone(question).map(Some),
+    },
+    Offline {
+        name: "aws_elb_service_account",
+        source: "elb, dataSourceServiceAccountRead, serviceAccountPerRegionMap",
+        answer: |question| network::balancer_account(question).map(Some),
+    },
+    Offline {
+        name: "aws_iam_policy",
+        source: "iam, dataSourcePolicyRead",
+        answer: |question| Ok(Some(accounts::managed_policy(question))),
+    },
+    Offline {
+        name: "aws_iam_policy_document",
+        source: "iam, dataSourcePolicyDocumentRead",
+        answer: |question| policy::document(question.config).map(Some),
+    },
+    Offline {
+        name: "aws_iam_session_context",
+        source: "iam, dataSourceSessionContextRead",
+        answer: |question| Ok(Some(accounts::session_context(question))),
+    },
+    Offline {
+        name: "aws_lb_hosted_zone_id",
+        source: "elbv2, dataSourceHostedZoneIDRead, hostedZoneIDPerRegionALBMap",
+        answer: |question| network::balancer_zone(question).map(Some),
+    },
+    Offline {
+        name: "aws_partition",
+        source: "meta, partitionDataSource.Read",
+        answer: |question| Ok(Some(services::partition(question))),
+    },
+    Offline {
+        name: "aws_prefix_list",
+        source: "ec2, dataSourcePrefixListRead",
+        answer: |question| Ok(Some(network::prefix_list(question))),
+    },
+    Offline {
+        name: "aws_rds_engine_version",
+        source: "rds, dataSourceEngineVersionRead",
+        answer: |question| Ok(Some(services::engine_version(question))),
+    },
+    Offline {
+        name: "aws_region",
+        source: "meta, regionDataSource.Read",
+        answer: |question| services::region(question).map(Some),
+    },
+    Offline {
+        name: "aws_regions",
+        source: "meta, regionsDataSource.Read",
+        answer: |question| Ok(Some(services::regions(question))),
+    },
+    Offline {
+        name: "aws_service",
+        source: "meta, serviceDataSource.Read",
+        answer: |question| services::service(question).map(Some),
+    },
+    Offline {
+        name: "aws_service_principal",
+        source: "meta, servicePrincipalDataSource.Read",
+        answer: |question| Ok(Some(services::service_principal(question))),
+    },
+    Offline {
+        name: "aws_ssm_parameter",
+        source: "ssm, dataParameterRead",
+        answer: |question| Ok(images::public_parameter(question)),
+    },
+    Offline {
+        name: "aws_vpc_endpoint_service",
+        source: "ec2, dataSourceVPCEndpointServiceRead",
+        answer: |question| Ok(Some(services::endpoint_service(question))),
+    },
+];
+
 /// Answers `type_name`, or `None` where only an account could.
 pub(crate) fn answer(type_name: &str, question: &Question<'_>) -> Result<Option<Answer>, Diagnostic> {
-    Ok(Some(match type_name {
-        "aws_iam_policy_document" => policy::document(question.config)?,
-        "aws_arn" => accounts::arn(question)?,
-        "aws_billing_service_account" => accounts::billing(question),
-        "aws_caller_identity" => accounts::caller_identity(question),
-        "aws_canonical_user_id" => accounts::canonical_user_id(question),
-        "aws_default_tags" => accounts::default_tags(question),
-        "aws_iam_policy" => accounts::managed_policy(question),
-        "aws_iam_session_context" => accounts::session_context(question),
-        "aws_partition" => services::partition(question),
-        "aws_region" => services::region(question)?,
-        "aws_regions" => services::regions(question),
-        "aws_service" => services::service(question)?,
-        "aws_service_principal" => services::service_principal(question),
-        "aws_vpc_endpoint_service" => services::endpoint_service(question),
-        "aws_rds_engine_version" => services::engine_version(question),
-        "aws_availability_zone" => network::availability_zone(question)?,
-        "aws_availability_zones" => network::availability_zones(question),
-        "aws_elb_hosted_zone_id" | "aws_lb_hosted_zone_id" => network::balancer_zone(question)?,
-        "aws_elb_service_account" => network::balancer_account(question)?,
-        "aws_ec2_managed_prefix_list" | "aws_prefix_list" => network::prefix_list(question),
-        "aws_ami" => images::image(question),
-        "aws_ssm_parameter" => match images::public_parameter(question) {
-            Some(answer) => answer,
-            None => return Ok(None),
-        },
-        _ => return Ok(None),
-    }))
+    match OFFLINE.binary_search_by_key(&type_name, |offline| offline.name) {
+        Ok(position) => (OFFLINE[position].answer)(question),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Checks what a schema does not show of a data source's configuration.
@@ -75,3 +186,6 @@ fn passes_filters(config: &Value, fields: &[(&str, &str)]) -> bool {
         fields.iter().find(|(field, _)| *field == name).is_none_or(|(_, value)| values.contains(value))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,9 +12,9 @@ mod format;
 mod model;
 pub mod template;
 
-pub(crate) use check::check;
+pub(crate) use check::{admits, check};
 pub use model::{
-    AttributeFacts, Change, Citations, Equality, Format, Normalization, Pattern, Source, TypeFacts,
+    AttributeFacts, Change, Citations, Equality, Format, Import, Normalization, Pattern, Source, TypeFacts,
 };
 
 use std::{

@@ -15,6 +15,8 @@
 //! - [`validate`], [`plan`]: the generic engine over both, pure functions of what Terraform sends
 //! - [`rules`]: AWS's rules that neither shows, by service
 //! - [`backend`]: where an apply goes: the lab, a record for tests, or nowhere
+//! - `import`: what the id of an import says
+//! - `upgrade`: state of an older schema
 //! - [`mark`]: how state of the lab is told from state of production
 //!
 //! # What holds everywhere
@@ -27,6 +29,7 @@ pub mod config;
 mod data;
 pub mod diagnostic;
 pub mod facts;
+mod import;
 pub mod mark;
 pub mod plan;
 mod proto;
@@ -35,6 +38,7 @@ mod random;
 pub mod rules;
 pub mod schema;
 pub mod serve;
+mod upgrade;
 pub mod validate;
 pub mod value;
 mod walk;

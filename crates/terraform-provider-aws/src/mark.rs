@@ -15,13 +15,29 @@ struct Private {
 #[derive(Deserialize, Serialize)]
 struct Mark {
     made_by: String,
+    /// Only what the import's id says is known yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    imported: bool,
 }
 
 /// Private data with the mark of `place`.
-#[expect(clippy::missing_panics_doc, reason = "a string is JSON")]
 pub fn private(place: &str) -> Vec<u8> {
-    let private = Private { hello_you: Mark { made_by: place.to_owned() } };
-    serde_json::to_vec(&private).expect("a string is JSON")
+    write(place, false)
+}
+
+/// Private data of a resource of `place` that has just been imported and not been read yet.
+pub fn imported(place: &str) -> Vec<u8> {
+    write(place, true)
+}
+
+fn write(place: &str, imported: bool) -> Vec<u8> {
+    let private = Private { hello_you: Mark { made_by: place.to_owned(), imported } };
+    serde_json::to_vec(&private).expect("strings and truth values are JSON")
+}
+
+/// Has the resource with this private data been imported and not been read yet?
+pub fn is_imported(private: &[u8]) -> bool {
+    serde_json::from_slice::<Private>(private).is_ok_and(|private| private.hello_you.imported)
 }
 
 /// Refuses private data that `place` did not write. `place` is `None` where nothing can be applied: any mark will do.
@@ -56,6 +72,12 @@ mod tests {
         assert_eq!(check("aws_vpc", &private("lab"), Some("lab")), Ok(()));
         assert_eq!(check("aws_vpc", &private("lab"), None), Ok(()));
         assert!(check("aws_vpc", &private("lab"), Some("other")).is_err());
+    }
+
+    #[test]
+    fn an_import_is_remembered_until_it_is_read() {
+        assert!(is_imported(&imported("lab")) && !is_imported(&private("lab")));
+        assert_eq!(check("aws_vpc", &imported("lab"), Some("lab")), Ok(()));
     }
 
     #[test]

@@ -126,6 +126,11 @@ pub(crate) fn text(config: &Value) -> Result<String, Diagnostic> {
     rules.draw(&mut Source::system()).map_err(refused)
 }
 
+/// Is `hash` the bcrypt hash of `password`?
+pub(crate) fn is_hash_of(hash: &str, password: &str) -> bool {
+    bcrypt::verify(&password.as_bytes()[..password.len().min(72)], hash).unwrap_or(false)
+}
+
 /// The bcrypt hash of a password. The algorithm sees the first 72 bytes.
 pub(crate) fn hash(password: &str) -> Result<String, Diagnostic> {
     let bytes = &password.as_bytes()[..password.len().min(72)];

@@ -104,7 +104,7 @@ fn conflicts_when(path: Path, other: &Path, value: &str) -> Diagnostic {
 }
 
 /// The region that an ARN names.
-fn region_of(arn: &str) -> Option<&str> {
+pub(crate) fn region_of(arn: &str) -> Option<&str> {
     arn.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
 }
 

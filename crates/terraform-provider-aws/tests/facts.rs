@@ -297,6 +297,31 @@ fn templates_name_existing_attributes_and_filters() {
 }
 
 #[test]
+fn imports_cite_a_source_and_name_existing_attributes() {
+    let mut wrong = Vec::new();
+    for facts in all_facts() {
+        let Some(import) = &facts.import else { continue };
+        let places = places(&schema_of(&facts.type_name).block);
+        let declared = |id: &String| facts.sources.iter().any(|source| source.id == *id);
+        if import.source.ids().is_empty() || !import.source.ids().iter().all(declared) {
+            wrong.push(format!("{} cites no declared source for its import", facts.type_name));
+        }
+        for expression in import.id.iter().flat_map(|form| template::expressions(form)) {
+            let (name, filters) = template::split(expression);
+            if name != "*" && !matches!(places.get(name), Some(Place::Attribute(_))) {
+                wrong.push(format!("{} is imported by {name}, which is no attribute", facts.type_name));
+            }
+            for filter in filters.filter_map(|filter| filter.split(' ').next()) {
+                if !template::FILTERS.contains(&filter) && !template::FORM_FILTERS.contains(&filter) {
+                    wrong.push(format!("{} uses the filter {filter}, which does not exist", facts.type_name));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn patterns_are_regular_expressions() {
     each_entry(|_, _, entry, _| {
         entry.pattern.iter().find_map(|pattern| {

@@ -73,10 +73,29 @@ async fn a_creation_that_terraform_never_learned_of_is_taken_up_by_the_next_run(
     let second = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
     assert_eq!(first, second);
     let schema = lab.catalogue.resource("aws_eip").unwrap();
-    lab.backend.read(Existing { schema, place: Fixture::place(), state: second.clone() }).await.unwrap();
+    lab.backend
+        .read(Existing { schema, place: Fixture::place(), state: second.clone(), imported: false })
+        .await
+        .unwrap();
     lab.backend.warning();
     let third = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
     assert_ne!(second.get("id"), third.get("id"), "what Terraform has read is Terraform's");
+}
+
+#[tokio::test]
+async fn an_import_finds_a_resource_by_what_its_identifier_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    for destination in ["10.1.0.0/16", "10.2.0.0/16"] {
+        let given = [("route_table_id", "rtb-1".into()), ("destination_cidr_block", destination.into())];
+        lab.backend.apply(lab.creation("aws_route", &given)).await.unwrap();
+    }
+    let schema = lab.catalogue.resource("aws_route").unwrap();
+    let said = [("route_table_id", Value::from("rtb-1")), ("destination_cidr_block", "10.2.0.0/16".into())];
+    let existing = Existing { schema, place: Fixture::place(), state: Value::object(said), imported: true };
+    let state = lab.backend.read(existing).await.unwrap();
+    assert_eq!(state.get("destination_cidr_block").as_str(), Some("10.2.0.0/16"));
+    assert!(state.get("id").non_empty().is_some());
 }
 
 #[tokio::test]

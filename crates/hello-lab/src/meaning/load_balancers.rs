@@ -163,6 +163,13 @@ fn condition(condition: &Value) -> Option<Condition> {
     if let Some(sources) = values("source_ip") {
         return Some(Condition::Source(sources.iter().filter_map(|source| source.parse().ok()).collect()));
     }
+    let queries = condition.get("query_string").items();
+    if !queries.is_empty() {
+        let pair = |query: &Value| {
+            Some((query.get("key").non_empty().map(str::to_owned), query.get("value").as_str()?.to_owned()))
+        };
+        return Some(Condition::Query(queries.iter().filter_map(pair).collect()));
+    }
     let header = condition.get("http_header").items().first()?;
     Some(Condition::Header(header.get("http_header_name").as_str()?.to_owned(), values("http_header")?))
 }

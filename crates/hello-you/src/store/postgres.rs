@@ -26,7 +26,7 @@ mod topology;
 mod writes;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hello_pg::Lsn;
@@ -40,9 +40,9 @@ use self::date::SqlDate;
 use self::queue::{Full, Queue, Request};
 use self::reads::{Find, ReadsFrom};
 use self::topology::{HostId, Nearness, Topology};
-use self::writes::{Change, Write};
 use crate::config::PostgresConfig;
 use crate::domain::{BirthDate, Username};
+use crate::store::write::{Change, Write};
 use crate::store::{Condition, Deleted, Position, Put, Store, StoreError, User, Written};
 use crate::telemetry::{Operation, StoreMetrics};
 
@@ -62,6 +62,25 @@ pub struct Postgres {
     cluster: Arc<Cluster>,
     request_timeout: Duration,
     lanes: Lanes,
+    workers: Arc<Mutex<Vec<Queues>>>,
+}
+
+/// The queues of one worker.
+#[derive(Debug, Clone)]
+struct Queues {
+    reads: Arc<Queue<Find>>,
+    writer_reads: Arc<Queue<Find>>,
+    writes: Arc<Queue<Write>>,
+}
+
+impl Queues {
+    fn new() -> Self {
+        Self {
+            reads: Arc::new(Queue::new(QUEUE_CAPACITY)),
+            writer_reads: Arc::new(Queue::new(QUEUE_CAPACITY)),
+            writes: Arc::new(Queue::new(QUEUE_CAPACITY)),
+        }
+    }
 }
 
 /// How the pool is divided among the workers.
@@ -103,6 +122,7 @@ impl Postgres {
             cluster: Arc::new(cluster),
             request_timeout,
             lanes: Lanes::divide(config.pool_size, wanted_workers),
+            workers: Arc::default(),
         })
     }
 
@@ -119,24 +139,24 @@ impl Postgres {
 
     /// The store of one worker. Must be called within that worker's runtime, which runs its lanes.
     pub fn for_worker(&self) -> PostgresStore {
-        let store = PostgresStore {
-            cluster: Arc::clone(&self.cluster),
-            request_timeout: self.request_timeout,
-            reads: Arc::new(Queue::new(QUEUE_CAPACITY)),
-            writer_reads: Arc::new(Queue::new(QUEUE_CAPACITY)),
-            writes: Arc::new(Queue::new(QUEUE_CAPACITY)),
-        };
+        let queues = Queues::new();
         for lane in 0..self.lanes.reads {
-            let (cluster, queue) = (Arc::clone(&self.cluster), Arc::clone(&store.reads));
+            let (cluster, queue) = (Arc::clone(&self.cluster), Arc::clone(&queues.reads));
             tokio::spawn(reads::run(cluster, queue, ReadsFrom::Preferred(lane)));
         }
-        let (cluster, queue) = (Arc::clone(&self.cluster), Arc::clone(&store.writer_reads));
+        let (cluster, queue) = (Arc::clone(&self.cluster), Arc::clone(&queues.writer_reads));
         tokio::spawn(reads::run(cluster, queue, ReadsFrom::Writer));
         for _ in 0..self.lanes.writes {
-            let (cluster, queue) = (Arc::clone(&self.cluster), Arc::clone(&store.writes));
+            let (cluster, queue) = (Arc::clone(&self.cluster), Arc::clone(&queues.writes));
             tokio::spawn(writes::run(cluster, queue, self.request_timeout));
         }
-        store
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(queues.clone());
+        PostgresStore {
+            cluster: Arc::clone(&self.cluster),
+            request_timeout: self.request_timeout,
+            queues,
+            workers: Arc::clone(&self.workers),
+        }
     }
 }
 
@@ -145,9 +165,9 @@ impl Postgres {
 pub struct PostgresStore {
     cluster: Arc<Cluster>,
     request_timeout: Duration,
-    reads: Arc<Queue<Find>>,
-    writer_reads: Arc<Queue<Find>>,
-    writes: Arc<Queue<Write>>,
+    queues: Queues,
+    /// Those of all workers, to be measured.
+    workers: Arc<Mutex<Vec<Queues>>>,
 }
 
 impl PostgresStore {
@@ -187,6 +207,14 @@ impl PostgresStore {
         })
     }
 
+    /// Brings the gauges of what waits up to date, for all workers.
+    fn measure_queues(&self) {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let reads = workers.iter().map(|queues| queues.reads.len() + queues.writer_reads.len()).sum();
+        let writes = workers.iter().map(|queues| queues.writes.len()).sum();
+        self.cluster.metrics().queued(reads, writes);
+    }
+
     /// Takes in what a token proves: we signed it, so its timeline exists, and hosts on a lower one are fenced from now
     /// on.
     fn raise_epoch(&self, topology: &Topology, after: Option<Position>) {
@@ -222,9 +250,9 @@ impl Store for PostgresStore {
         // The replicas answer who they are known to have replayed enough for, and everyone else where there is no
         // primary; they are asked how far they are then.
         let queue = if topology.preferred_have_replayed(at_least) || topology.writer.is_none() {
-            &self.reads
+            &self.queues.reads
         } else {
-            &self.writer_reads
+            &self.queues.writer_reads
         };
         let (reply, answer) = oneshot::channel();
         self.enqueue(queue, Find { username: username.clone(), at_least, reply }, Operation::Read)?;
@@ -234,14 +262,14 @@ impl Store for PostgresStore {
     async fn put(&self, username: &Username, date_of_birth: BirthDate) -> Result<Written<Put>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let write = Write { username: username.clone(), change: Change::Put { date_of_birth, reply } };
-        self.enqueue(&self.writes, write, Operation::Write)?;
+        self.enqueue(&self.queues.writes, write, Operation::Write)?;
         self.answer(answer, StoreError::WriteUnconfirmed).await
     }
 
     async fn delete(&self, username: &Username) -> Result<Written<Deleted>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let write = Write { username: username.clone(), change: Change::Delete { reply } };
-        self.enqueue(&self.writes, write, Operation::Write)?;
+        self.enqueue(&self.queues.writes, write, Operation::Write)?;
         self.answer(answer, StoreError::WriteUnconfirmed).await
     }
 
@@ -272,7 +300,7 @@ impl Store for PostgresStore {
     }
 
     fn condition(&self) -> Condition {
-        self.cluster.metrics().queued(self.reads.len() + self.writer_reads.len(), self.writes.len());
+        self.measure_queues();
         self.cluster.condition()
     }
 }

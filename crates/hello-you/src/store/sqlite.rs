@@ -8,8 +8,10 @@
 //! - `schema`: whose file it is, and its migrations
 //! - `connection`: how a connection is set up, and the meaning of its errors
 //! - `reader`, `writer`: the threads
+//! - `health`: whether writes work, as the writer found
 
 mod connection;
+mod health;
 mod open;
 mod queue;
 mod reader;
@@ -22,12 +24,15 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use self::health::WriteHealth;
 pub use self::open::{OpenError, OpenProblem};
 use self::queue::{Queue, Refused};
 use self::reader::Read;
-use self::writer::{Change, Write, Writer};
+use self::writer::Writer;
+use super::write::{Change, Reply, Write};
 use super::{Condition, Deleted, Position, Put, ReadSource, Store, StoreError, User, WriteTarget, Written};
 use crate::domain::{BirthDate, Username};
+use crate::telemetry::{Operation, StoreMetrics};
 
 /// Reads come from memory and take microseconds: more threads would only wake each other.
 const READERS: usize = 2;
@@ -49,6 +54,8 @@ pub struct SqliteStore {
 struct Threads {
     reads: Arc<Queue<Read>>,
     writes: Arc<Queue<Write>>,
+    write_health: Arc<WriteHealth>,
+    metrics: StoreMetrics,
     readers: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -58,25 +65,35 @@ impl SqliteStore {
     ///
     /// Blocks for as long as the disk takes, so it belongs before serving.
     pub fn open(path: &Path, migrate: bool) -> Result<Self, OpenError> {
-        // SQLite gives some relative names a meaning of their own (`:memory:`, `file:...`); an absolute one is a path.
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self::open_absolute(&absolute, migrate).map_err(|problem| OpenError { path: absolute, problem })
+        Self::open_measured(path, migrate, StoreMetrics::detached())
     }
 
-    fn open_absolute(path: &Path, migrate: bool) -> Result<Self, OpenProblem> {
+    /// The same, with metrics that somebody reads.
+    pub fn open_measured(path: &Path, migrate: bool, metrics: StoreMetrics) -> Result<Self, OpenError> {
+        // SQLite gives some relative names a meaning of their own (`:memory:`, `file:...`); an absolute one is a path.
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self::open_absolute(&absolute, migrate, metrics)
+            .map_err(|problem| OpenError { path: absolute, problem })
+    }
+
+    fn open_absolute(path: &Path, migrate: bool, metrics: StoreMetrics) -> Result<Self, OpenProblem> {
         let connection = open::open(path, migrate)?;
         let mut threads = Threads {
             reads: Arc::new(Queue::new(READ_QUEUE)),
             writes: Arc::new(Queue::new(WRITE_QUEUE)),
+            write_health: Arc::default(),
+            metrics,
             readers: Vec::with_capacity(READERS),
             writer: None,
         };
         for _ in 0..READERS {
             let connection = connection::open_read_only(path)?;
-            let queue = Arc::clone(&threads.reads);
-            threads.readers.push(spawn("sqlite-reader", move || reader::run(&connection, &queue))?);
+            let (queue, metrics) = (Arc::clone(&threads.reads), threads.metrics.clone());
+            let read = move || reader::run(&connection, &queue, &metrics);
+            threads.readers.push(spawn("sqlite-reader", read)?);
         }
-        let writer = Writer::new(connection, path);
+        let health = Arc::clone(&threads.write_health);
+        let writer = Writer::new(connection, path, health, threads.metrics.clone());
         let queue = Arc::clone(&threads.writes);
         threads.writer = Some(spawn("sqlite-writer", move || writer.run(&queue))?);
         Ok(Self { threads: Arc::new(threads) })
@@ -87,33 +104,35 @@ impl SqliteStore {
         request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Read,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.threads.reads.push(request(reply)).map_err(refusal)?;
+        self.threads.reads.push(request(reply)).map_err(|refused| self.refusal(refused, Operation::Read))?;
         answer.await.unwrap_or(Err(StoreError::Unavailable(READER_ENDED)))
     }
 
     async fn write<T>(
         &self,
         username: &Username,
-        change: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Change,
+        change: impl FnOnce(Reply<T>) -> Change,
     ) -> Result<Written<T>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let write = Write { username: username.clone(), change: change(reply) };
-        self.threads.writes.push(write).map_err(refusal)?;
+        self.threads.writes.push(write).map_err(|refused| self.refusal(refused, Operation::Write))?;
         // Without an answer the writer has ended in the middle of the batch, perhaps after its commit.
-        let outcome = answer.await.unwrap_or(Err(StoreError::WriteUnconfirmed))?;
-        Ok(Written { outcome, position: None })
+        answer.await.unwrap_or(Err(StoreError::WriteUnconfirmed))
+    }
+
+    fn refusal(&self, refused: Refused, operation: Operation) -> StoreError {
+        match refused {
+            Refused::Full => {
+                self.threads.metrics.rejected(operation);
+                StoreError::Overloaded
+            }
+            Refused::Closed => StoreError::Unavailable(WORKERS_ENDED),
+        }
     }
 }
 
 const READER_ENDED: &str = "the SQLite reader has ended";
 const WORKERS_ENDED: &str = "the SQLite store has ended";
-
-fn refusal(refused: Refused) -> StoreError {
-    match refused {
-        Refused::Full => StoreError::Overloaded,
-        Refused::Closed => StoreError::Unavailable(WORKERS_ENDED),
-    }
-}
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenProblem> {
     std::thread::Builder::new()
@@ -147,11 +166,11 @@ impl Store for SqliteStore {
     }
 
     async fn put(&self, username: &Username, date_of_birth: BirthDate) -> Result<Written<Put>, StoreError> {
-        self.write(username, |reply| Change::Put(date_of_birth, reply)).await
+        self.write(username, |reply| Change::Put { date_of_birth, reply }).await
     }
 
     async fn delete(&self, username: &Username) -> Result<Written<Deleted>, StoreError> {
-        self.write(username, Change::Delete).await
+        self.write(username, |reply| Change::Delete { reply }).await
     }
 
     async fn page(&self, after: Option<&Username>, limit: usize) -> Result<Vec<User>, StoreError> {
@@ -159,13 +178,15 @@ impl Store for SqliteStore {
     }
 
     fn condition(&self) -> Condition {
+        self.threads.metrics.queued(self.threads.reads.len(), self.threads.writes.len());
+        let failing = self.threads.write_health.failing();
         Condition {
             reads: Some(ReadSource::Embedded),
-            writes: Some(WriteTarget::Embedded),
-            writes_failing_for: None,
+            writes: failing.is_none().then_some(WriteTarget::Embedded),
+            writes_failing_for: failing.map(|(duration, _)| duration),
             timeline: None,
             fenced: false,
-            reasons: Vec::new(),
+            reasons: failing.map(|(_, reason)| reason).into_iter().collect(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hello_testkit::{PgServer, Poll, StopMode, wait_until};
+use hello_testkit::{Mode, PgServer, Poll, StopMode, wait_until};
 use hyper::{Method, StatusCode};
 
 use crate::support::service::Service;
@@ -94,4 +94,49 @@ async fn the_cookie_is_secure_behind_https_and_a_delete_gives_a_token_too() {
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     assert_eq!(deleted.header("hello-consistency").len(), 48);
     assert_eq!(service.administer(Method::DELETE, "/hello/Ana").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_far_replica_that_has_not_replayed_the_token_answers_503_until_it_has() {
+    let primary = PgServer::start().await;
+    let (near, far) = (primary.replica().await, primary.replica().await);
+    let (to_primary, to_near) = (primary.proxy(), near.proxy());
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", to_primary.port(), to_near.port());
+    let service = Service::start(&[
+        ("DB_HOSTS", &*hosts),
+        ("DB_FAR_HOSTS", &*format!("127.0.0.1:{}", far.port())),
+        ("DB_USER", "postgres"),
+        ("DB_NAME", "postgres"),
+        ("DB_PASSWORD", "not asked for here"),
+        ("DB_SSLMODE", "disable"),
+    ])
+    .await;
+    service.wait_ready("replica", "primary").await;
+    assert_eq!(service.put("Ben", "1990-12-31").await.status, StatusCode::CREATED);
+    far.catch_up_with(&primary).await;
+    far.pause_replay().await;
+    let written = service.put("Ana", "1990-12-31").await;
+    assert_eq!(written.status, StatusCode::CREATED);
+    let token = [("hello-consistency", written.header("hello-consistency"))];
+
+    // Both hosts of this region vanish without a word; the far one goes on receiving, but shows what it shows now.
+    to_near.set_mode(Mode::BlackHole);
+    to_primary.set_mode(Mode::BlackHole);
+    service.wait_ready("far", "unavailable").await;
+    assert_eq!(service.get("/hello/Ben").await.status, StatusCode::OK);
+    assert_eq!(read(&service, &[]).await, StatusCode::NOT_FOUND, "without a token an old answer is fine");
+    for _ in 0..20 {
+        let refused = service.send(Method::GET, "/hello/Ana", &token, "").await;
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(refused.problem(), "not-yet-replayed");
+        assert_eq!(refused.header("retry-after"), "1");
+    }
+    far.resume_replay().await;
+    wait_until("the token is served", Duration::from_secs(20), async || {
+        let status = read(&service, &token).await;
+        assert_ne!(status, StatusCode::NOT_FOUND, "an old answer");
+        Poll::ready_if(status == StatusCode::OK, status)
+    })
+    .await;
+    assert_eq!(service.get("/health/ready").await.json()["reads"], "far");
 }

@@ -6,12 +6,7 @@ use hello_testkit::{PgServer, Poll, StopMode, wait_until};
 use hyper::{Method, StatusCode};
 
 use crate::support::service::Service;
-
-/// The URL of servers on this machine, in this order.
-fn url(servers: &[&PgServer]) -> String {
-    let hosts: Vec<String> = servers.iter().map(|server| format!("127.0.0.1:{}", server.port())).collect();
-    format!("postgres://postgres@{}/postgres", hosts.join(","))
-}
+use crate::support::urls::url;
 
 /// How often a user of this name is stored on a server.
 async fn count(server: &PgServer, username: &str) -> i64 {
@@ -165,4 +160,31 @@ async fn a_far_primary_is_written_to_and_read_from_only_when_nothing_near_serves
     near.stop(StopMode::Immediate).await;
     service.wait_ready("far", "far").await;
     assert_eq!(service.get("/hello/Ana").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_replica_of_a_replica_is_read_from_after_its_upstream_was_promoted() {
+    let old = PgServer::start().await;
+    // An ordinary role, to which a standby does not show the timeline that it streams.
+    old.sql("create role plain login; grant all on schema public to plain").await;
+    let middle = old.replica().await;
+    let last = middle.replica().await;
+    let hosts = url(&[&old, &middle, &last]).replace("postgres@", "plain@");
+    let service = Service::start(&[("DATABASE_URL", &hosts)]).await;
+    service.wait_ready("replica", "primary").await;
+    last.catch_up_with(&old).await;
+    old.stop(StopMode::Immediate).await;
+    service.wait_ready("replica", "unavailable").await;
+    middle.promote().await;
+    service.wait_ready("replica", "primary").await;
+    assert_eq!(service.put("Ana", "1990-12-31").await.status, StatusCode::CREATED);
+    last.catch_up_with(&middle).await;
+    assert_eq!(last.observe().await.role, hello_pg::Role::Standby);
+
+    // With its upstream gone it is the only one left, and has what was written on the new timeline.
+    middle.stop(StopMode::Immediate).await;
+    service.wait_ready("replica", "unavailable").await;
+    assert_eq!(service.get("/hello/Ana").await.status, StatusCode::OK);
+    let ready = service.get("/health/ready").await.json();
+    assert_eq!(ready["timeline"], 2, "{ready}");
 }

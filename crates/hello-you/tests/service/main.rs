@@ -6,14 +6,22 @@
 )]
 
 mod api;
+mod batches;
 mod browser;
 mod consistency;
+mod documentation;
+mod epoch_source;
 mod fencing;
+mod heartbeat;
 mod migrations;
 mod openapi;
 mod pages;
+mod postgres_17;
 mod postgres_faults;
+#[path = "../support/postgres.rs"]
+mod postgres_support;
 mod process;
 mod protocol;
 mod support;
+mod systems;
 mod tls;

@@ -7,6 +7,7 @@ use hyper::{Method, StatusCode};
 
 use crate::support::http;
 use crate::support::service::Service;
+use crate::support::urls::url_of_ports;
 
 /// A primary and its replica, each behind a proxy that can break the network, and a service that knows the proxies.
 struct Pair {
@@ -26,7 +27,7 @@ impl Pair {
         let primary = PgServer::start().await;
         let replica = primary.replica().await;
         let (to_primary, to_replica) = (primary.proxy(), replica.proxy());
-        let url = url(&[to_primary.port(), to_replica.port()]);
+        let url = url_of_ports(&[to_primary.port(), to_replica.port()]);
         let variables = [variables, &[("DATABASE_URL", url.as_str())]].concat();
         let service = Service::start(&variables).await;
         service.wait_ready("replica", "primary").await;
@@ -34,11 +35,6 @@ impl Pair {
         replica.catch_up_with(&primary).await;
         Self { primary, replica, to_primary, to_replica, service }
     }
-}
-
-fn url(ports: &[u16]) -> String {
-    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-    format!("postgres://postgres@{}/postgres", hosts.join(","))
 }
 
 /// Reads and writes once a few milliseconds, and notes what came of it, until `end` is done.
@@ -242,7 +238,7 @@ async fn the_service_starts_without_a_database_and_migrates_when_a_writer_appear
     let primary = PgServer::start().await;
     let proxy = primary.proxy();
     proxy.set_mode(Mode::Refuse);
-    let service = Service::start(&[("DATABASE_URL", &url(&[proxy.port()]))]).await;
+    let service = Service::start(&[("DATABASE_URL", &url_of_ports(&[proxy.port()]))]).await;
     assert_eq!(service.get("/health").await.status, StatusCode::OK);
     let ready = service.get("/health/ready").await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);

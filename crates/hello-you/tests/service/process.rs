@@ -1,6 +1,9 @@
 //! The life of the process: start, signals, end, and what it shows of itself.
 
+mod burst;
 mod crash;
+mod deletes;
+mod disk;
 mod end;
 mod settings;
 mod start;

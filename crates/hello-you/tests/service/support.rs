@@ -2,5 +2,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod http;
+pub(crate) mod metrics;
 pub(crate) mod raw;
 pub(crate) mod service;
+pub(crate) mod urls;

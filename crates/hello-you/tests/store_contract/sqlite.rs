@@ -14,10 +14,10 @@ pub(crate) struct SqliteFixture {
 impl Fixture for SqliteFixture {
     type Store = SqliteStore;
 
-    async fn start() -> Self {
+    async fn start() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&directory.path().join("users.db"), true).unwrap();
-        Self { store, _directory: directory }
+        Some(Self { store, _directory: directory })
     }
 
     fn store(&self) -> SqliteStore {

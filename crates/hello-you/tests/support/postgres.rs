@@ -11,7 +11,7 @@ use hello_you::telemetry::StoreMetrics;
 use tokio::task::JoinSet;
 
 /// What the settings make of a `DATABASE_URL`.
-pub(crate) fn config(url: &str) -> PostgresConfig {
+fn config(url: &str) -> PostgresConfig {
     let environment = [("DATABASE_URL".into(), url.into())].into_iter().collect();
     let invocation = cli::parse(["hello-you".into()], &environment).unwrap();
     match invocation {
@@ -24,7 +24,7 @@ pub(crate) fn config(url: &str) -> PostgresConfig {
 }
 
 /// Starts a store with its monitors, and waits until it can write.
-pub(crate) async fn start_store(url: &str) -> (PostgresStore, JoinSet<()>) {
+pub(crate) async fn start_store(url: &str) -> (Postgres, PostgresStore, JoinSet<()>) {
     let postgres = Postgres::new(&config(url), 1, Duration::from_secs(10), StoreMetrics::detached()).unwrap();
     let monitors = postgres.monitors(true).collect::<JoinSet<()>>();
     let store = postgres.for_worker();
@@ -36,5 +36,5 @@ pub(crate) async fn start_store(url: &str) -> (PostgresStore, JoinSet<()>) {
         )
     })
     .await;
-    (store, monitors)
+    (postgres, store, monitors)
 }

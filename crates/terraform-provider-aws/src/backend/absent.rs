@@ -1,6 +1,6 @@
 //! Without a lab: plans are made, nothing is applied.
 
-use super::{Backend, Change, Existing, Secret, SecretRequest, is_imported, record::made_up_secret};
+use super::{Backend, Change, Existing, Secret, SecretRequest, record::made_up_secret};
 use crate::{diagnostic::Diagnostic, value::Value};
 
 /// No lab.
@@ -18,8 +18,8 @@ impl Backend for Absent {
     }
 
     async fn read(&self, existing: Existing) -> Result<Value, Diagnostic> {
-        // An imported resource is known by its id alone: there is nothing to plan against.
-        if is_imported(&existing.state) {
+        // An imported resource is known by its import id alone: there is nothing to plan against.
+        if existing.imported {
             return Err(no_lab(&format!("{} cannot be imported", existing.schema.name)));
         }
         Ok(existing.state)

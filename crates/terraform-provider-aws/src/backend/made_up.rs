@@ -39,6 +39,20 @@ pub(crate) fn fill(schema: &TypeSchema, place: &Place, planned: &Value, digits: 
     value
 }
 
+/// Numbers that count the changes of a resource.
+const COUNTERS: [&str; 3] = ["latest_version", "revision", "version"];
+
+/// `planned` with each counter that a change makes unknown one further than before.
+pub(crate) fn counted_on(prior: &Value, planned: &Value) -> Value {
+    let mut counted = planned.clone();
+    for name in COUNTERS {
+        if let (true, Some(before)) = (planned.get(name).is_unknown(), prior.get(name).as_i64()) {
+            counted.set(name, before.saturating_add(1).into());
+        }
+    }
+    counted
+}
+
 struct Maker<'a> {
     schema: &'a TypeSchema,
     place: &'a Place,
@@ -86,6 +100,10 @@ impl Maker<'_> {
         if !value.get(name).is_unknown() {
             return;
         }
+        if attribute.optional && self.is_excluded(name, value) {
+            value.set(name, Value::Null);
+            return;
+        }
         let fact = self.facts.as_ref().and_then(|facts| facts.attribute(name)?.value.clone());
         let made = match (fact, depth.checked_sub(1)) {
             (Some(fact), Some(depth)) => {
@@ -98,6 +116,19 @@ impl Maker<'_> {
             _ => self.make(name, &attribute.ty, value),
         };
         value.set(name, made);
+    }
+
+    /// Is an argument set that this one may not stand beside?
+    fn is_excluded(&self, name: &str, value: &Value) -> bool {
+        let is_set = |partner: &String| {
+            let says_nothing = [Value::Null, Value::Bool(false), Value::List(Vec::new()), "".into()];
+            let partner = partner.split('.').next().unwrap_or(partner);
+            partner != name && !value.get(partner).is_unknown() && !says_nothing.contains(value.get(partner))
+        };
+        self.facts
+            .as_ref()
+            .and_then(|facts| facts.attribute(name))
+            .is_some_and(|fact| fact.conflicts_with.iter().chain(&fact.exactly_one_of).any(is_set))
     }
 
     fn block(&self, block: &Block, prefix: &str, value: &mut Value) {
@@ -157,7 +188,7 @@ impl Maker<'_> {
         match ty {
             Type::String => self.text(name, whole).into(),
             Type::Number if name == "port" => port(whole.get("engine").as_str().unwrap_or("postgres")).into(),
-            Type::Number => i64::from(matches!(name, "version" | "revision" | "latest_version")).into(),
+            Type::Number => i64::from(COUNTERS.contains(&name)).into(),
             Type::Bool => false.into(),
             // The secret of a password that RDS manages itself.
             Type::List(element)

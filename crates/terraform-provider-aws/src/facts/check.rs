@@ -33,6 +33,13 @@ pub(crate) fn check(
     diagnostics.dedup();
 }
 
+/// Would the attribute be allowed this value?
+pub(crate) fn admits(entry: &AttributeFacts, value: &Value) -> bool {
+    let mut sentences = Vec::new();
+    Constrained { dotted: "", entry, secret: false }.elements("", value, &mut sentences);
+    sentences.is_empty()
+}
+
 struct Constrained<'a> {
     dotted: &'a str,
     entry: &'a AttributeFacts,

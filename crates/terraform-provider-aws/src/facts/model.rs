@@ -17,6 +17,9 @@ pub struct TypeFacts {
     /// Where the facts were read.
     #[serde(rename = "source")]
     pub sources: Vec<Source>,
+    /// By what the type is imported; by its `id` where nothing is said.
+    #[serde(default)]
+    pub import: Option<Import>,
     /// The facts by dotted path.
     #[serde(default, rename = "attribute")]
     pub attributes: BTreeMap<String, AttributeFacts>,
@@ -33,6 +36,18 @@ pub struct Source {
     /// The function, method or variable there, where the address is a folder of source files.
     #[serde(default)]
     pub symbol: Option<String>,
+}
+
+/// By what a type is imported, instead of its `id`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Import {
+    /// The cited sources.
+    pub source: Citations,
+    /// The forms of the id, tried in turn; none where the type cannot be imported.
+    pub id: Vec<String>,
+    /// The form in the provider's words, for an id of another.
+    pub expected: Option<String>,
 }
 
 /// The facts of one attribute or one kind of block.

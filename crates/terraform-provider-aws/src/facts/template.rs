@@ -11,6 +11,9 @@ const LONGEST: usize = 64;
 pub const FILTERS: &[&str] =
     &["after", "after_last", "lb_kind", "lower", "or", "prefixed", "replace", "rooted", "waf_scope"];
 
+/// The names of the filters of an import's forms, which say what a part of an id is instead of changing it.
+pub const FORM_FILTERS: &[&str] = &["begins", "contains", "joined", "without"];
+
 /// An expression between braces: the word, and the filters after it.
 pub fn split(expression: &str) -> (&str, impl Iterator<Item = &str>) {
     let mut parts = expression.split('|');

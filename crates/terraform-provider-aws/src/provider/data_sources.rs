@@ -59,8 +59,12 @@ impl Provider {
                 .for_each(|(name, value)| known.set(name, value));
             made_up_rest(&schema, &place, &config, known)
         } else {
-            let existing =
-                Existing { schema: Arc::clone(&schema), place: place.clone(), state: config.clone() };
+            let existing = Existing {
+                schema: Arc::clone(&schema),
+                place: place.clone(),
+                state: config.clone(),
+                imported: false,
+            };
             if let Some(state) = self.backend.data_source(existing).await? {
                 state
             } else {

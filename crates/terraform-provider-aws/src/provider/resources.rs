@@ -4,15 +4,15 @@ use super::{Connection, Provider, Role, Settings, settings::is_region};
 use crate::{
     backend::{Change, Existing},
     diagnostic::Diagnostic,
-    facts, mark, plan as planning,
+    facts, import, mark, plan as planning,
     proto::{
-        self, DynamicValue, apply_resource_change as apply, import_resource_state as import,
+        self, DynamicValue, apply_resource_change as apply, import_resource_state as import_state,
         move_resource_state as move_state, plan_resource_change as plan, read_resource as read,
-        upgrade_resource_state as upgrade, validate_resource_config as validate,
+        upgrade_resource_state as upgrade_state, validate_resource_config as validate,
     },
-    random,
+    random, rules,
     schema::TypeSchema,
-    validate as validation,
+    upgrade, validate as validation,
     value::{Value, json, msgpack},
 };
 use std::sync::Arc;
@@ -70,12 +70,12 @@ impl Provider {
 
     pub(super) fn upgrade_resource(
         &self,
-        request: &upgrade::Request,
-    ) -> Result<upgrade::Response, Diagnostic> {
+        request: &upgrade_state::Request,
+    ) -> Result<upgrade_state::Response, Diagnostic> {
         let schema = self.resource(&request.type_name)?;
         let raw = request.raw_state.clone().unwrap_or_default();
-        let state = raw_state(&schema, &raw)?;
-        Ok(upgrade::Response { upgraded_state: sent(&state), diagnostics: Vec::new() })
+        let state = raw_state(&schema, request.version, &raw)?;
+        Ok(upgrade_state::Response { upgraded_state: sent(&state), diagnostics: Vec::new() })
     }
 
     pub(super) async fn read_resource(
@@ -87,10 +87,12 @@ impl Provider {
         mark::check(&schema.name, &request.private, self.accepted_mark())?;
         let state = received(request.current_state.as_ref(), &schema)?;
         let place = settings.place(state.get("region"));
-        let existing = Existing { schema: Arc::clone(&schema), place, state };
+        let imported = mark::is_imported(&request.private);
+        let existing = Existing { schema: Arc::clone(&schema), place, state, imported };
         let mut new_state = self.read(existing).await?;
         schema.block.normalise(&mut new_state);
-        Ok(read::Response { new_state: sent(&new_state), private: request.private, ..Default::default() })
+        let private = if imported { mark::private(self.mark()) } else { request.private };
+        Ok(read::Response { new_state: sent(&new_state), private, ..Default::default() })
     }
 
     pub(super) fn plan_resource(
@@ -190,53 +192,60 @@ impl Provider {
     pub(super) fn import_resource(
         &self,
         settings: &Settings,
-        request: import::Request,
-    ) -> Result<import::Response, Diagnostic> {
+        request: import_state::Request,
+    ) -> Result<import_state::Response, Diagnostic> {
         let schema = self.resource(&request.type_name)?;
-        let attributes = &schema.block.attributes;
-        let regional = attributes.get("region").is_some_and(|region| region.optional);
+        if self.role == Role::Random {
+            return Err(Diagnostic::error(
+                "Nothing to import",
+                format!("A {} is drawn here and nowhere else: declare it, and it is drawn.", schema.name),
+            ));
+        }
+        let regional = schema.block.attributes.get("region").is_some_and(|region| region.optional);
         // `vpc-a01106c2@eu-west-1` lives outside the provider's region.
         // https://registry.terraform.io/providers/hashicorp/aws/latest/docs/guides/enhanced-region-support
         let named = request.id.rsplit_once('@').filter(|(_, region)| regional && is_region(region));
         let (id, region) = named.map_or((request.id.as_str(), None), |(id, region)| (id, Some(region)));
-        let identifying = ["id", "arn", "name"].into_iter().find(|name| attributes.contains_key(*name));
-        let mut state = Value::object([(identifying.unwrap_or("id"), Value::from(id))]);
+        let mut state = import::read(&schema, facts::of_type(&schema.name).as_deref(), id)?;
+        // An ARN says where its resource lives.
+        let own = ["id", "arn"].iter().any(|name| state.get(name).as_str() == Some(id));
+        let own = rules::region_of(id).filter(|_| regional && own);
+        if let (Some(named), Some(own)) = (region, own)
+            && named != own
+        {
+            // Wording: hashicorp/aws 6.25, internal/provider/sdkv2/importer, RegionalARN.
+            return Err(Diagnostic::error(
+                format!(
+                    "the region passed for import {named:?} does not match the region {own:?} in the ARN {id:?}"
+                ),
+                "",
+            ));
+        }
+        let region = region.or(own);
         if regional {
             state.set("region", region.map_or_else(|| settings.region.clone(), Value::from));
         }
         schema.block.normalise(&mut state);
-        let imported = import::ImportedResource {
+        let imported = import_state::ImportedResource {
             type_name: request.type_name,
             state: sent(&state),
-            private: mark::private(self.mark()),
+            private: mark::imported(self.mark()),
             identity: None,
         };
-        Ok(import::Response { imported_resources: vec![imported], ..Default::default() })
+        Ok(import_state::Response { imported_resources: vec![imported], ..Default::default() })
     }
 
-    pub(super) fn move_resource(
-        &self,
-        request: &move_state::Request,
-    ) -> Result<move_state::Response, Diagnostic> {
-        let (from, to) = (&request.source_type_name, &request.target_type_name);
-        // `aws_alb` and its parts are older names of `aws_lb` and its parts.
-        let current = |name: &str| name.replacen("aws_alb", "aws_lb", 1);
-        if current(from) != current(to) {
-            return Err(Diagnostic::error(
-                "Resources of different types",
-                format!(
-                    "A {from} cannot become a {to}: remove the `moved` block and let Terraform replace the resource."
-                ),
-            ));
-        }
-        mark::check(from, &request.source_private, self.accepted_mark())?;
-        let schema = self.resource(to)?;
-        let state = raw_state(&schema, &request.source_state.clone().unwrap_or_default())?;
-        Ok(move_state::Response {
-            target_state: sent(&state),
-            target_private: request.source_private.clone(),
-            ..Default::default()
-        })
+    /// No resource becomes one of another type, not even an `aws_alb` an `aws_lb`: hashicorp/aws 6.25 has no mover that
+    /// moves anything. Terraform moves a resource within its type by itself. Wording: terraform-plugin-sdk,
+    /// `helper/schema`, `MoveResourceState`.
+    pub(super) fn refuse_move(request: &move_state::Request) -> Result<move_state::Response, Diagnostic> {
+        Err(Diagnostic::error(
+            "Move Resource State Not Supported",
+            format!(
+                "The {:?} resource type does not support moving resource state across resource types.",
+                request.target_type_name
+            ),
+        ))
     }
 
     async fn read(&self, existing: Existing) -> Result<Value, Diagnostic> {
@@ -256,9 +265,9 @@ impl Provider {
     }
 }
 
-/// State as it stands in a file, perhaps written under an older schema: what is missing becomes null, what the
-/// schema no longer has is dropped.
-fn raw_state(schema: &TypeSchema, raw: &proto::RawState) -> Result<Value, Diagnostic> {
+/// State as it stands in a file, perhaps written under an older schema: what the provider computes is computed, what
+/// is missing otherwise becomes null, what the schema no longer has is dropped.
+fn raw_state(schema: &TypeSchema, version: i64, raw: &proto::RawState) -> Result<Value, Diagnostic> {
     let unreadable = |cause: String| {
         Diagnostic::error(
             "Unreadable state",
@@ -271,7 +280,8 @@ fn raw_state(schema: &TypeSchema, raw: &proto::RawState) -> Result<Value, Diagno
         ));
     }
     let text = std::str::from_utf8(&raw.json).map_err(|error| unreadable(error.to_string()))?;
-    let mut state = json::decode(text, &schema.ty).map_err(|error| unreadable(error.to_string()))?;
+    let text = upgrade::upgrade(&schema.name, version, text)?;
+    let mut state = json::decode(&text, &schema.ty).map_err(|error| unreadable(error.to_string()))?;
     schema.block.normalise(&mut state);
     Ok(state)
 }

@@ -173,7 +173,7 @@ impl provider_server::Provider for Provider {
         &self,
         request: Request<move_resource_state::Request>,
     ) -> Reply<move_resource_state::Response> {
-        answer(async { self.move_resource(request.get_ref()) }).await
+        answer(async { Self::refuse_move(request.get_ref()) }).await
     }
 
     async fn validate_data_resource_config(

@@ -137,6 +137,56 @@ async fn values_without_sense_never_stop_the_provider() {
     }
 }
 
+/// Texts, names and numbers far beyond any that AWS takes, where the wire still carries them.
+#[tokio::test]
+async fn giant_values_are_answered_too() {
+    let provider = provider(Role::Aws);
+    let text = "a-".repeat(1 << 17);
+    let digits = "9".repeat(1 << 16);
+    for (type_name, name, value) in [
+        ("aws_vpc", "cidr_block", Value::from(text.as_str())),
+        ("aws_iam_role", "assume_role_policy", format!("[\"{text}\"]").into()),
+        ("aws_ecs_task_definition", "container_definitions", "[".repeat(1 << 20).into()),
+        ("aws_lb", "subnets", Value::strings((0..100_000).map(|number| format!("subnet-{number}")))),
+        ("aws_db_instance", "identifier", text.as_str().into()),
+    ] {
+        let schema = provider.catalogue.resource(type_name).unwrap();
+        let mut config = Value::object([(name, value)]);
+        schema.block.normalise(&mut config);
+        let request = proto::validate_resource_config::Request {
+            type_name: type_name.to_owned(),
+            config: wire(&msgpack::encode(&config)),
+            client_capabilities: None,
+        };
+        let answer = provider.validate_resource_config(Request::new(request)).await.unwrap().into_inner();
+        refuse_defects(type_name, &answer.diagnostics);
+        let request = proto::plan_resource_change::Request {
+            type_name: type_name.to_owned(),
+            prior_state: wire(b"\xc0"),
+            proposed_new_state: wire(&msgpack::encode(&config)),
+            config: wire(&msgpack::encode(&config)),
+            ..Default::default()
+        };
+        let answer = provider.plan_resource_change(Request::new(request)).await.unwrap().into_inner();
+        refuse_defects(type_name, &answer.diagnostics);
+    }
+    let json = format!("{{\"allocated_storage\":{digits}}}").into_bytes();
+    let request = proto::upgrade_resource_state::Request {
+        type_name: "aws_db_instance".to_owned(),
+        version: 0,
+        raw_state: Some(proto::RawState { json, ..Default::default() }),
+    };
+    let answer = provider.upgrade_resource_state(Request::new(request)).await.unwrap().into_inner();
+    refuse_defects("aws_db_instance", &answer.diagnostics);
+    let request = proto::import_resource_state::Request {
+        type_name: "aws_vpc".to_owned(),
+        id: text,
+        ..Default::default()
+    };
+    let answer = provider.import_resource_state(Request::new(request)).await.unwrap().into_inner();
+    assert_eq!(errors(&answer.diagnostics), 1);
+}
+
 /// Data sources answer whatever they are asked, and the same twice.
 #[tokio::test]
 async fn every_data_source_answers_the_empty_question() {

@@ -69,6 +69,8 @@ fn read(text: &str, ty: &Type, place: &str, depth: usize) -> Result<Value, JsonE
             }
         },
         Type::Number => match parse(text, place) {
+            // A number that was text once may have been left out as an empty one.
+            Ok(Scalar::Text(digits)) if digits.is_empty() => Ok(Value::Null),
             Ok(Scalar::Text(digits)) => number(&digits, place).map(Value::Number),
             _ => number(text, place).map(Value::Number),
         },

@@ -46,6 +46,48 @@ variable "step" {
 }
 "#;
 
+/// Terraform forgets every resource of AWS and imports those that can be imported, by the ids that the record names
+/// them by: nothing changes by that.
+fn forget_and_import(workspace: &Workspace, names: &[&str]) {
+    let ours: Vec<String> =
+        names.iter().filter(|name| name.starts_with("aws_")).map(|name| format!("{name}.depth")).collect();
+    let arguments: Vec<&str> = ["state", "rm"].into_iter().chain(ours.iter().map(String::as_str)).collect();
+    let (success, text) = workspace.terraform(&arguments);
+    assert!(success, "{text}");
+    let record = workspace.read("hello-provider-record.jsonl");
+    // The record names what has a form with a part that says nothing by its `id`.
+    let can_be_named = |name: &str| match &facts::of_type(name).unwrap().import {
+        Some(import) => import.id.first().is_some_and(|form| !form.contains("{*}")),
+        None => true,
+    };
+    let mut imports = BTreeMap::new();
+    for line in record.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let mut key = line["key"].as_str().unwrap().splitn(3, '/').map(str::to_owned);
+        let (name, _region, id) = (key.next().unwrap(), key.next().unwrap(), key.next().unwrap());
+        if can_be_named(&name) {
+            imports.insert(name, id);
+        }
+    }
+    let blocks =
+        imports.iter().map(|(name, id)| format!("import {{\n  to = {name}.depth\n  id = {id:?}\n}}\n"));
+    workspace.write("imports.tf", &blocks.collect::<String>());
+    let run = workspace.plan(&[]);
+    assert!(run.success, "{:#?}", run.errors());
+    let wrong: Vec<(String, String)> = run
+        .actions()
+        .into_iter()
+        .filter(|(address, action)| {
+            let is_imported = imports.contains_key(address.trim_end_matches(".depth"));
+            is_imported != (action == "import" || action == "no-op")
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    workspace.apply(&[]);
+    workspace.write("imports.tf", "");
+    workspace.plan(&[]).assert_no_changes();
+}
+
 fn lives(group: usize) {
     let names: Vec<&str> = facts::type_names().skip(group).step_by(GROUPS).collect();
     let mut lives = BTreeMap::new();
@@ -76,6 +118,7 @@ fn lives(group: usize) {
     };
     expect(workspace.apply(&[]).actions(), "create", &|_| true);
     workspace.plan(&[]).assert_no_changes();
+    forget_and_import(&workspace, &lives.keys().copied().collect::<Vec<_>>());
     expect(workspace.apply(&["-var=step=in_place"]).actions(), "update", &|life| life.changes_in_place);
     workspace.plan(&["-var=step=in_place"]).assert_no_changes();
     expect(workspace.apply(&["-var=step=replace"]).actions(), "replace", &|life| life.is_replaced);

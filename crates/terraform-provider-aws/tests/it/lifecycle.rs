@@ -36,6 +36,8 @@ fn attribute<'j>(plan: &'j serde_json::Value, address: &str) -> &'j serde_json::
 #[test]
 fn a_plan_knows_what_can_be_known() {
     let workspace = Workspace::new(NETWORK);
+    let warnings = workspace.plan(&[]).warnings();
+    assert!(warnings.iter().any(|warning| warning.contains("Nothing is made real")), "{warnings:?}");
     let plan = workspace.planned(&[]);
     let vpc = attribute(&plan, "aws_vpc.v");
     assert_eq!(vpc["after"]["enable_dns_support"], true, "a default is planned");
@@ -260,6 +262,90 @@ fn a_missing_region_is_warned_of() {
     let wrong =
         Workspace::new("provider \"aws\" {\n  region = \"eu_west\"\n}\ndata \"aws_region\" \"r\" {}\n");
     wrong.plan(&[]).assert_refused("invalid AWS Region: eu_west");
+}
+
+#[test]
+fn a_network_balancer_may_gain_subnets_but_not_lose_them() {
+    let balancer = |subnets: &str| {
+        format!(
+            "resource \"aws_lb\" \"b\" {{\n  load_balancer_type = \"network\"\n  subnets = {subnets}\n}}\n"
+        )
+    };
+    let workspace = Workspace::new(&balancer("[\"subnet-1\", \"subnet-2\"]"));
+    workspace.apply(&[]);
+    let planned = |subnets: &str| {
+        workspace.write("main.tf", &balancer(subnets));
+        workspace.plan(&[]).actions().remove("aws_lb.b")
+    };
+    assert_eq!(planned("[\"subnet-1\", \"subnet-2\", \"subnet-3\"]").as_deref(), Some("update"));
+    assert_eq!(planned("[\"subnet-1\", \"subnet-3\"]").as_deref(), Some("replace"));
+}
+
+#[test]
+fn a_replica_of_another_region_names_its_source_by_arn_and_stays_as_it_is() {
+    let workspace = Workspace::new(
+        r#"
+resource "aws_db_instance" "primary" {
+  identifier              = "primary"
+  engine                  = "postgres"
+  instance_class          = "db.t4g.micro"
+  allocated_storage       = 20
+  username                = "owner"
+  password_wo             = "long-enough"
+  password_wo_version     = 1
+  backup_retention_period = 1
+  skip_final_snapshot     = true
+}
+resource "aws_db_instance" "replica" {
+  region              = "us-west-2"
+  identifier          = "replica"
+  instance_class      = "db.t4g.micro"
+  replicate_source_db = aws_db_instance.primary.arn
+  skip_final_snapshot = true
+}
+"#,
+    );
+    workspace.apply(&[]);
+    workspace.plan(&[]).assert_no_changes();
+    // AWS answers with the name alone where source and replica share a region, whatever was configured.
+    let state = workspace.read("terraform.tfstate");
+    let arn = "arn:aws:rds:eu-west-1:123456789012:db:primary";
+    assert!(state.contains(&format!("\"replicate_source_db\": \"{arn}\"")), "{state}");
+    workspace.write(
+        "terraform.tfstate",
+        &state
+            .replace(&format!("\"replicate_source_db\": \"{arn}\""), "\"replicate_source_db\": \"primary\""),
+    );
+    workspace.plan(&[]).assert_no_changes();
+}
+
+#[test]
+fn a_new_task_definition_is_the_next_revision_and_reaches_its_service() {
+    let configuration = |image: &str| {
+        format!(
+            r#"
+resource "aws_ecs_task_definition" "t" {{
+  family                = "app"
+  container_definitions = jsonencode([{{ name = "app", image = "{image}" }}])
+}}
+resource "aws_ecs_service" "s" {{
+  name            = "app"
+  task_definition = aws_ecs_task_definition.t.arn
+}}
+output "revision" {{
+  value = aws_ecs_service.s.task_definition
+}}
+"#
+        )
+    };
+    let workspace = Workspace::new(&configuration("one"));
+    for (image, revision) in [("one", 1), ("two", 2), ("three", 3)] {
+        workspace.write("main.tf", &configuration(image));
+        workspace.apply(&[]);
+        workspace.plan(&[]).assert_no_changes();
+        let arn = workspace.state()["outputs"]["revision"]["value"].clone();
+        assert!(arn.as_str().unwrap().ends_with(&format!("task-definition/app:{revision}")), "{arn}");
+    }
 }
 
 #[test]

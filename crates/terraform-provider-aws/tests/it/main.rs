@@ -7,6 +7,7 @@ mod data_sources;
 mod depth;
 mod example;
 mod harness;
+mod imports;
 mod lifecycle;
 mod process;
 mod refusals;

@@ -147,7 +147,34 @@ fn two_runs_at_once_share_a_record() {
 }
 
 #[test]
+fn a_record_that_cannot_be_written_is_refused_and_leaves_no_state() {
+    let workspace = Workspace::new("resource \"aws_sns_topic\" \"t\" {\n  name = \"t\"\n}\n")
+        .set("HELLO_PROVIDER_RECORD", "/dev/full");
+    let run = workspace.run(&["apply", "-json", "-auto-approve"]);
+    run.assert_refused("/dev/full: No space left on device");
+    assert!(!workspace.read("terraform.tfstate").contains("aws_sns_topic"));
+    let nowhere = Workspace::new("resource \"aws_sns_topic\" \"t\" {\n  name = \"t\"\n}\n")
+        .set("HELLO_PROVIDER_RECORD", "/nowhere/record.jsonl");
+    nowhere.run(&["apply", "-json", "-auto-approve"]).assert_refused("HELLO_PROVIDER_RECORD names the file");
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Killed {
+    Terraform,
+    Provider,
+}
+
+#[test]
 fn a_run_killed_in_the_middle_can_be_taken_up_again() {
+    taken_up_again(Killed::Terraform);
+}
+
+#[test]
+fn a_run_whose_provider_is_killed_in_the_middle_can_be_taken_up_again() {
+    taken_up_again(Killed::Provider);
+}
+
+fn taken_up_again(killed: Killed) {
     let workspace = Workspace::new(
         "resource \"aws_sns_topic\" \"t\" {\n  count = 200\n  name = \"t-${count.index}\"\n}\n",
     );
@@ -166,7 +193,16 @@ fn a_run_killed_in_the_middle_can_be_taken_up_again() {
         assert!(Instant::now() < deadline, "only {} resources were made in a minute", made());
         std::thread::yield_now();
     }
-    process.0.kill().unwrap();
+    if killed == Killed::Provider {
+        let directory = workspace.path("").canonicalize().unwrap();
+        for provider in providers(&directory) {
+            // It may be gone already.
+            let _ = Command::new("kill").args(["-9", &provider]).status().unwrap();
+        }
+        assert!(!process.0.wait().unwrap().success(), "terraform does without its provider");
+    }
+    // Nothing is left to kill where the provider was.
+    let _ = process.0.kill();
     process.0.wait().unwrap();
     // Terraform writes its state every few seconds and at the end: it may know none of what was made.
     let run = workspace.run(&["apply", "-json", "-auto-approve", "-lock=false"]);
@@ -280,23 +316,24 @@ fn an_orphan_ends_and_an_interrupt_is_caught() {
     }
 }
 
-/// The largest resident memory so far of a provider process whose directory is `directory`, in KiB.
-fn resident(directory: &std::path::Path) -> u64 {
-    let of_process = |process: std::path::PathBuf| {
+/// The ids of the provider processes whose directory is `directory`.
+fn providers(directory: &std::path::Path) -> Vec<String> {
+    let id = |process: std::path::PathBuf| {
         let ours = std::fs::read_link(process.join("cwd")).ok()? == directory
             && std::fs::read_to_string(process.join("comm")).ok()?.starts_with("terraform-provi");
-        let status = std::fs::read_to_string(process.join("status")).ok()?;
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))?
-            .trim()
-            .trim_end_matches(" kB")
-            .parse()
-            .ok()?;
-        ours.then_some(peak)
+        ours.then(|| process.file_name().map(|id| id.to_string_lossy().into_owned()))?
     };
-    let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| of_process(entry.ok()?.path()));
-    processes.max().unwrap_or(0)
+    std::fs::read_dir("/proc").unwrap().filter_map(|entry| id(entry.ok()?.path())).collect()
+}
+
+/// The largest resident memory so far of a provider process whose directory is `directory`, in KiB.
+fn resident(directory: &std::path::Path) -> u64 {
+    let peak = |id: String| -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        peak.trim().trim_end_matches(" kB").parse().ok()
+    };
+    providers(directory).into_iter().filter_map(peak).max().unwrap_or(0)
 }
 
 #[test]

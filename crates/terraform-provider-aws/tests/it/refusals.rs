@@ -265,6 +265,61 @@ const AT_VALIDATION: &[(&str, &str)] = &[
 }"#,
     ),
     (
+        "Attribute \"health_check[0].protocol\" cannot have value \"TCP\" when \"protocol\" is \"HTTP\".",
+        r#"resource "aws_lb_target_group" "r" {
+  port     = 80
+  protocol = "HTTP"
+  vpc_id   = "vpc-1"
+  health_check {
+    protocol = "TCP"
+  }
+}"#,
+    ),
+    (
+        "Either \"action[0].target_group_arn\" or \"action[0].forward\" must be specified when \"action[0].type\" is \"forward\".",
+        r#"resource "aws_lb_listener_rule" "r" {
+  listener_arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/a/1/2"
+  action {
+    type = "forward"
+  }
+  condition {
+    path_pattern {
+      values = ["/*"]
+    }
+  }
+}"#,
+    ),
+    (
+        "ECS Task Definition container_definitions is invalid: Error decoding JSON",
+        r#"resource "aws_ecs_task_definition" "r" {
+  family                = "app"
+  container_definitions = "{}"
+}"#,
+    ),
+    (
+        "Container.name should be unique.",
+        r#"resource "aws_ecs_task_definition" "r" {
+  family                = "app"
+  container_definitions = jsonencode([{ name = "app", image = "a" }, { name = "app", image = "b" }])
+}"#,
+    ),
+    (
+        "Container list cannot be empty.",
+        r#"resource "aws_ecs_task_definition" "r" {
+  family                = "app"
+  container_definitions = "[]"
+}"#,
+    ),
+    (
+        "is not a valid password because it is not between 8 and 128 characters long.",
+        r#"resource "aws_db_instance" "r" {
+  instance_class = "db.t4g.micro"
+  engine         = "postgres"
+  username       = "owner"
+  password       = "short"
+}"#,
+    ),
+    (
         "is an invalid ARN",
         r#"resource "aws_iam_role_policy_attachment" "r" {
   role       = "app"

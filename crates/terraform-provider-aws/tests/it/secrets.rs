@@ -66,6 +66,54 @@ fn a_secret_is_nowhere_to_be_found() {
     workspace.destroy(&["-var=rotation=2"]);
 }
 
+/// A secret whose content is JSON, kept in the state or write-only.
+fn json_secret(argument: &str) -> String {
+    format!(
+        r#"
+resource "aws_secretsmanager_secret" "s" {{
+  name = "database"
+}}
+resource "aws_secretsmanager_secret_version" "s" {{
+  secret_id = aws_secretsmanager_secret.s.id
+  {argument}
+}}
+ephemeral "aws_secretsmanager_secret_version" "s" {{
+  secret_id  = aws_secretsmanager_secret_version.s.secret_id
+  version_id = aws_secretsmanager_secret_version.s.version_id
+}}
+resource "aws_ssm_parameter" "p" {{
+  name             = "/app/user"
+  type             = "SecureString"
+  value_wo         = try(jsondecode(ephemeral.aws_secretsmanager_secret_version.s.secret_string).user, "made-up")
+  value_wo_version = 1
+  lifecycle {{
+    precondition {{
+      condition     = jsondecode(ephemeral.aws_secretsmanager_secret_version.s.secret_string).user == "owner"
+      error_message = "The secret must be read back as it was written."
+    }}
+  }}
+}}
+"#
+    )
+}
+
+#[test]
+fn a_secret_that_the_state_keeps_is_read_back_and_a_write_only_one_is_made_up() {
+    let workspace = Workspace::new(&json_secret("secret_string = jsonencode({ user = \"owner\" })"));
+    workspace.apply(&[]);
+    workspace.plan(&[]).assert_no_changes();
+    let write_only =
+        json_secret("secret_string_wo = jsonencode({ user = \"owner\" })\n  secret_string_wo_version = 1");
+    let workspace = Workspace::new(&write_only);
+    let run = workspace.run(&["apply", "-json", "-auto-approve"]);
+    run.assert_refused("jsondecode");
+    // Whoever reads JSON back expects that it may be none.
+    let (configuration, _) = write_only.split_once("  lifecycle").unwrap();
+    workspace.write("main.tf", &format!("{configuration}}}\n"));
+    workspace.apply(&[]);
+    workspace.plan(&[]).assert_no_changes();
+}
+
 #[test]
 fn a_bad_write_only_password_is_refused_and_not_shown() {
     let bad = CONFIGURATION.replace(

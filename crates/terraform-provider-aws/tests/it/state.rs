@@ -94,23 +94,52 @@ fn state_without_private_data_is_refused() {
     workspace.plan(&[]).assert_refused(REFUSAL);
 }
 
+/// Makes the only resource's state one of an older schema.
+fn as_if_of(
+    version: i64,
+    workspace: &Workspace,
+    edit: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>),
+) {
+    let mut state = workspace.state();
+    let instance = &mut state["resources"][0]["instances"][0];
+    instance["schema_version"] = version.into();
+    edit(instance["attributes"].as_object_mut().unwrap());
+    workspace.write("terraform.tfstate", &state.to_string());
+}
+
 #[test]
 fn state_of_an_older_schema_gains_what_it_lacks() {
     let workspace = Workspace::new(DATABASE);
     workspace.apply(&[]);
-    let mut state = workspace.state();
-    let instance = &mut state["resources"][0]["instances"][0];
-    instance["schema_version"] = 1.into();
-    let attributes = instance["attributes"].as_object_mut().unwrap();
-    assert!(attributes.remove("dedicated_log_volume").is_some());
-    attributes.insert("an_argument_of_old".to_owned(), "gone since".into());
-    attributes.insert("publicly_accessible".to_owned(), "false".into());
-    workspace.write("terraform.tfstate", &state.to_string());
+    as_if_of(1, &workspace, |attributes| {
+        assert!(attributes.remove("dedicated_log_volume").is_some());
+        attributes.insert("an_argument_of_old".to_owned(), "gone since".into());
+        attributes.insert("publicly_accessible".to_owned(), "false".into());
+    });
     let run = workspace.plan(&[]);
     assert!(run.success, "{:#?}", run.errors());
     assert!(!run.actions().values().any(|action| action != "update"), "{:?}", run.actions());
     workspace.apply(&[]);
     workspace.plan(&[]).assert_no_changes();
+}
+
+#[test]
+fn state_of_an_older_schema_is_upgraded_as_the_provider_upgrades_it() {
+    let workspace = Workspace::new(DATABASE);
+    workspace.apply(&[]);
+    let mut resource_id = serde_json::Value::Null;
+    as_if_of(0, &workspace, |attributes| {
+        resource_id = attributes["resource_id"].clone();
+        attributes.remove("delete_automated_backups");
+        attributes.insert("id".to_owned(), "production".into());
+    });
+    workspace.plan(&[]).assert_no_changes();
+    workspace.apply(&[]);
+    let (_, shown) = workspace.terraform(&["show", "-json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let values = &shown["values"]["root_module"]["resources"][0]["values"];
+    assert_eq!(values["id"], resource_id);
+    assert_eq!(values["delete_automated_backups"], true);
 }
 
 #[test]

@@ -55,3 +55,22 @@ fn a_file_left_over_is_replaced_by_a_namespace() {
     namespace.0.create().unwrap();
     assert!(namespace.0.exists());
 }
+
+#[test]
+fn a_namespace_can_be_removed_after_somebody_has_used_ip_netns_for_the_first_time() {
+    assert!(nix::unistd::Uid::effective().is_root(), "this test makes mounts: run it as root");
+    let removed = on_a_thread(|| {
+        // A machine whose namespaces nobody has listed yet, in mounts of this thread's own.
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
+        mount(None::<&str>, "/", None::<&str>, private, None::<&str>)?;
+        mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), None::<&str>)?;
+        let first = Namespace::named("first");
+        first.create()?;
+        let ip = std::process::Command::new("ip").args(["netns", "add", "second"]).status()?;
+        assert!(ip.success(), "ip netns add: {ip}");
+        first.delete()?;
+        Ok(!first.exists() && !first.path().exists())
+    });
+    assert!(removed.unwrap(), "it is still there");
+}

@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 use super::cluster::Cluster;
-use super::connect::{Connection, error_chain};
+use super::connect::{ConnectError, Connection, error_chain};
 use super::migrate::{self, MigrateError};
 use super::sql;
 use super::topology::{HostId, Report};
@@ -28,10 +28,12 @@ const MIGRATE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Serves one host for ever. `migrate`: run pending migrations when this host is the one to write to.
 pub(super) async fn run(cluster: Arc<Cluster>, host: HostId, migrate: bool) {
+    let mut last_failure = None;
     loop {
         let began = Instant::now();
         match timeout(LOOK_TIMEOUT, cluster.connector().connect(host)).await {
             Ok(Ok(connection)) => {
+                last_failure = None;
                 let error = watch(&cluster, host, &connection, migrate).await;
                 let cause = error_chain(&error);
                 tracing::warn!(
@@ -48,12 +50,20 @@ pub(super) async fn run(cluster: Arc<Cluster>, host: HostId, migrate: bool) {
                     continue;
                 }
             }
-            Ok(Err(error)) => tracing::debug!(host = host.0, %error, "cannot connect to a database host"),
+            Ok(Err(error)) => report_failure(host, &mut last_failure, error.to_string()),
             Err(_) if cluster.has_served_since(host, began) => continue,
-            Err(_) => tracing::debug!(host = host.0, "no connection to a database host in time"),
+            Err(_) => report_failure(host, &mut last_failure, ConnectError::TimedOut.to_string()),
         }
         cluster.host_failed(host);
         sleep(jittered(RETRY_EVERY)).await;
+    }
+}
+
+/// Says why a host cannot be connected to, a wrong password for instance: once, and again when the cause is another.
+fn report_failure(host: HostId, last_failure: &mut Option<String>, error: String) {
+    if last_failure.as_ref() != Some(&error) {
+        tracing::warn!(host = host.0, error, "cannot connect to a database host");
+        *last_failure = Some(error);
     }
 }
 

@@ -13,9 +13,14 @@ pub(super) const PUT: &str = "-- hello-you: put\n\
     on conflict (username) do update set date_of_birth = excluded.date_of_birth \
     returning username, xmax = 0 as created";
 
-/// Removes users, many at once. Parameter: `text[]`, sorted by name.
-pub(super) const DELETE: &str =
-    "-- hello-you: delete\ndelete from users where username = any($1) returning username";
+/// Removes users, many at once. Parameter: `text[]`.
+///
+/// The rows are locked in the order of their names first, as [`PUT`] does. A plain delete locks them in the order of its
+/// plan, often that of the disk, and deadlocks with an instance that writes the same users.
+pub(super) const DELETE: &str = "-- hello-you: delete\n\
+    with found as materialized \
+        (select username from users where username = any($1) order by username for update) \
+    delete from users using found where users.username = found.username returning users.username";
 
 /// How far the write-ahead log is written; after a commit, at least the commit. On a primary.
 pub(super) const WRITTEN_LSN: &str = "-- hello-you: written lsn\nselect pg_current_wal_lsn()";

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use hello_pg::Lsn;
 use postgres_types::{ToSql, Type};
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
@@ -17,47 +16,18 @@ use super::date::SqlDate;
 use super::lane::{Connections, Prepare};
 use super::queue::{Queue, Request};
 use super::sql;
-use crate::domain::{BirthDate, Username};
-use crate::store::{Deleted, Position, Put, StoreError, Written};
+use crate::domain::BirthDate;
+use crate::store::write::{Change, Write};
+use crate::store::{Position, StoreError};
 
 /// The most writes committed together. Beyond this the commit's own cost is already spread thin.
 const MAX_BATCH: usize = 256;
 /// How often a batch is repeated that PostgreSQL rolled back for a reason that repetition heals.
 const MOST_ATTEMPTS: usize = 3;
 
-/// A write that waits.
-#[derive(Debug)]
-pub(super) struct Write {
-    pub(super) username: Username,
-    pub(super) change: Change,
-}
-
-/// What a write does, and who waits for it.
-#[derive(Debug)]
-pub(super) enum Change {
-    Put { date_of_birth: BirthDate, reply: oneshot::Sender<Result<Written<Put>, StoreError>> },
-    Delete { reply: oneshot::Sender<Result<Written<Deleted>, StoreError>> },
-}
-
 impl Request for Write {
     fn is_abandoned(&self) -> bool {
-        match &self.change {
-            Change::Put { reply, .. } => reply.is_closed(),
-            Change::Delete { reply } => reply.is_closed(),
-        }
-    }
-}
-
-impl Write {
-    fn is_put(&self) -> bool {
-        matches!(self.change, Change::Put { .. })
-    }
-
-    fn fail(self, error: StoreError) {
-        match self.change {
-            Change::Put { reply, .. } => drop(reply.send(Err(error))),
-            Change::Delete { reply } => drop(reply.send(Err(error))),
-        }
+        Write::is_abandoned(self)
     }
 }
 
@@ -78,13 +48,13 @@ pub(super) async fn run(cluster: Arc<Cluster>, queue: Arc<Queue<Write>>, request
                     let [write] = alone;
                     match result {
                         Ok(committed) => reply(vec![write], &committed),
-                        Err(error) => write.fail(error),
+                        Err(error) => write.answer(Err(error), None),
                     }
                 }
             }
             Err(error) => {
                 for write in batch {
-                    write.fail(error.clone());
+                    write.answer(Err(error.clone()), None);
                 }
             }
         }
@@ -102,20 +72,12 @@ struct Committed {
 /// the first one removed it.
 fn reply(batch: Vec<Write>, committed: &Committed) {
     let mut answered: HashSet<&str> = HashSet::new();
-    let position = Some(committed.position);
-    for Write { username, change } in batch {
-        let touched = committed.touched.get(username.as_str());
+    for write in batch {
+        let touched = committed.touched.get(write.username.as_str());
         let first = touched.is_some_and(|name| answered.insert(name));
-        match change {
-            Change::Put { reply, .. } => {
-                let outcome = if first { Put::Created } else { Put::Changed };
-                let _ = reply.send(Ok(Written { outcome, position }));
-            }
-            Change::Delete { reply } => {
-                let outcome = if first { Deleted::Gone } else { Deleted::NotFound };
-                let _ = reply.send(Ok(Written { outcome, position }));
-            }
-        }
+        // A put touches whom it made, a delete whom it removed.
+        let existed = first != write.is_put();
+        write.answer(Ok(existed), Some(committed.position));
     }
 }
 

@@ -16,6 +16,11 @@ pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// ever meets the short gap between two commits of a busy neighbour.
 pub(super) const LOCK_POLL: Duration = Duration::from_millis(1);
 
+/// What a caller is told of a disk that fails.
+pub(super) const DISK_FAILS: &str = "the disk that holds the SQLite database file fails";
+/// And of a file, or a disk, that can only be read.
+pub(super) const READ_ONLY: &str = "the SQLite database file is read-only";
+
 /// Opens an existing file to read and write.
 pub(super) fn open_read_write(path: &Path) -> rusqlite::Result<Connection> {
     open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
@@ -86,6 +91,8 @@ pub(super) fn store_error(error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             StoreError::Unavailable("another process keeps the SQLite database file locked")
         }
+        Some(ErrorCode::ReadOnly) => StoreError::Unavailable(READ_ONLY),
+        Some(ErrorCode::SystemIoFailure) => StoreError::Unavailable(DISK_FAILS),
         _ => StoreError::Failed(error.to_string()),
     }
 }

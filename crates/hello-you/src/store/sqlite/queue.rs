@@ -86,6 +86,11 @@ impl<T> Queue<T> {
         }
     }
 
+    /// How many wait now.
+    pub(super) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     /// Takes in nothing more; the workers finish what waits and end.
     pub(super) fn close(&self) {
         self.lock().closed = true;
@@ -142,7 +147,9 @@ mod tests {
         for n in 0..5 {
             queue.push(n).unwrap();
         }
+        assert_eq!(queue.len(), 5);
         assert_eq!(queue.take(8, None), Some(vec![0, 1, 2, 3, 4]));
+        assert_eq!(queue.len(), 0);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::connection::{run_cached, store_error};
 use super::queue::{AbandonOnDrop, Queue};
 use crate::domain::{BirthDate, Username};
 use crate::store::{StoreError, User};
+use crate::telemetry::StoreMetrics;
 
 /// The most reads answered from one snapshot: a snapshot held for long would hold up checkpoints.
 const MAX_BATCH: usize = 256;
@@ -21,9 +22,10 @@ pub(super) enum Read {
 }
 
 /// Answers reads until the queue is closed.
-pub(super) fn run(connection: &Connection, queue: &Queue<Read>) {
+pub(super) fn run(connection: &Connection, queue: &Queue<Read>, metrics: &StoreMetrics) {
     let _guard = AbandonOnDrop(queue);
     while let Some(batch) = queue.take(MAX_BATCH, None) {
+        metrics.read_batch(batch.len());
         answer_together(connection, batch);
     }
 }

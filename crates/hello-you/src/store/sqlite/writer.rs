@@ -1,15 +1,17 @@
 //! The writer thread: commits together what arrived together, and leaves no trace of a deleted user.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::oneshot;
 
-use super::connection::{run_cached, store_error, wait_for_locks, wait_for_locks_as_usual};
+use super::connection::{DISK_FAILS, run_cached, store_error, wait_for_locks, wait_for_locks_as_usual};
+use super::health::WriteHealth;
 use super::queue::{AbandonOnDrop, Queue};
-use crate::domain::{BirthDate, Username};
-use crate::store::{Deleted, Put, StoreError};
+use crate::store::StoreError;
+use crate::store::write::{Change, Write};
+use crate::telemetry::StoreMetrics;
 
 /// The most writes committed together; bounds the time of a transaction and the memory of a batch.
 const MAX_BATCH: usize = 1024;
@@ -20,43 +22,12 @@ const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(250);
 /// How long after work on the log that failed, or that readers held up, it is tried again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
+/// While writes fail, how often one is tried that nobody asked for: service is known to be back soon after it is.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
 /// SQLite checkpoints after every commit that finds more than 1,000 pages (4 MB) in the log, but begins the log anew
 /// only at a moment without readers in it. Under steady load there may be none: then the log is emptied by waiting for one.
 const LOG_LIMIT_BYTES: u64 = 16 << 20;
-
-/// A write and where its answer goes.
-#[derive(Debug)]
-pub(super) struct Write {
-    /// Whose.
-    pub(super) username: Username,
-    /// What becomes of it.
-    pub(super) change: Change,
-}
-
-/// What a write does.
-#[derive(Debug)]
-pub(super) enum Change {
-    /// Stores a date of birth.
-    Put(BirthDate, oneshot::Sender<Result<Put, StoreError>>),
-    /// Removes the user.
-    Delete(oneshot::Sender<Result<Deleted, StoreError>>),
-}
-
-impl Write {
-    /// Tells the caller, given whether the user existed before the write. A caller that has gone away no longer
-    /// listens, which is no error.
-    fn answer(self, existed: Result<bool, StoreError>) {
-        match self.change {
-            Change::Put(_, reply) => {
-                let _ = reply.send(existed.map(|existed| if existed { Put::Changed } else { Put::Created }));
-            }
-            Change::Delete(reply) => {
-                let _ = reply
-                    .send(existed.map(|existed| if existed { Deleted::Gone } else { Deleted::NotFound }));
-            }
-        }
-    }
-}
 
 /// What the writer thread has.
 #[derive(Debug)]
@@ -66,6 +37,10 @@ pub(super) struct Writer {
     erasure: Erasure,
     /// No work on the log that may wait for readers is begun before.
     next_try: Instant,
+    health: Arc<WriteHealth>,
+    /// While writes fail, none is tried without a caller before.
+    next_probe: Instant,
+    metrics: StoreMetrics,
 }
 
 /// Where traces of deleted names may still be.
@@ -81,10 +56,23 @@ enum Erasure {
 
 impl Writer {
     /// A writer on this connection to the database file at `path`.
-    pub(super) fn new(connection: Connection, path: &Path) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        path: &Path,
+        health: Arc<WriteHealth>,
+        metrics: StoreMetrics,
+    ) -> Self {
         let mut log_path = path.as_os_str().to_owned();
         log_path.push("-wal");
-        Self { connection, log_path: log_path.into(), erasure: Erasure::Done, next_try: Instant::now() }
+        Self {
+            connection,
+            log_path: log_path.into(),
+            erasure: Erasure::Done,
+            next_try: Instant::now(),
+            health,
+            next_probe: Instant::now(),
+            metrics,
+        }
     }
 
     /// Commits writes until the queue is closed, then closes the connection.
@@ -95,24 +83,56 @@ impl Writer {
             self.erasure = Erasure::FileDue;
         }
         loop {
-            let deadline = (self.erasure != Erasure::Done).then_some(self.next_try);
+            let erasure = (self.erasure != Erasure::Done).then_some(self.next_try);
+            let probe = self.health.failing().map(|_| self.next_probe);
+            let deadline = erasure.into_iter().chain(probe).min();
             let Some(batch) = queue.take(MAX_BATCH, deadline) else { return };
             if batch.is_empty() {
+                self.probe();
                 self.look_after_the_log();
             } else {
+                self.metrics.write_batch(batch.len());
                 self.commit_and_answer(batch);
             }
         }
     }
 
+    /// Where writes fail, tries one that changes nothing, so that nobody has to ask for one to learn that they work.
+    fn probe(&mut self) {
+        if self.health.failing().is_none() || Instant::now() < self.next_probe {
+            return;
+        }
+        match rewrite_header(&self.connection) {
+            Ok(()) => self.health.succeeded(),
+            Err(error) => self.health.failed(reason_of(&store_error(&error))),
+        }
+        self.next_probe = Instant::now() + PROBE_EVERY;
+    }
+
+    /// Takes in what a batch says about writes: they work if anything was stored, and fail if nothing was that should
+    /// have been.
+    fn note_health(&mut self, batch: &[Write], results: &[Result<bool, StoreError>]) {
+        let stored = batch.iter().zip(results).any(|(write, result)| match result {
+            Ok(existed) => write.is_put() || *existed,
+            Err(_) => false,
+        });
+        if stored {
+            self.health.succeeded();
+        } else if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
+            self.health.failed(reason_of(error));
+            self.next_probe = Instant::now() + PROBE_EVERY;
+        }
+    }
+
     fn commit_and_answer(&mut self, batch: Vec<Write>) {
         let results = commit(&self.connection, &batch);
+        self.note_health(&batch, &results);
         let mut deleted = Vec::new();
         for (write, result) in batch.into_iter().zip(results) {
-            if matches!((&write.change, &result), (Change::Delete(_), Ok(true))) {
+            if matches!((&write.change, &result), (Change::Delete { .. }, Ok(true))) {
                 deleted.push(write);
             } else {
-                write.answer(result);
+                write.answer(result, None);
             }
         }
         if !deleted.is_empty() {
@@ -122,7 +142,7 @@ impl Writer {
         self.look_after_the_log();
         // The user is gone for good even where readers held up the erasure, which then is repeated until it is done.
         for write in deleted {
-            write.answer(Ok(true));
+            write.answer(Ok(true), None);
         }
     }
 
@@ -217,7 +237,7 @@ fn commit_together(
     let erased = results
         .iter()
         .zip(batch)
-        .any(|(result, write)| matches!((result, &write.change), (Ok(true), Change::Delete(_))));
+        .any(|(result, write)| matches!((result, &write.change), (Ok(true), Change::Delete { .. })));
     let owe = if erased { owe_erasure(connection) } else { Ok(()) };
     match owe.and_then(|()| run_cached(connection, "commit")) {
         Ok(()) => Ok(results),
@@ -236,7 +256,7 @@ fn commit_together(
 fn apply(connection: &Connection, write: &Write) -> rusqlite::Result<bool> {
     let name = write.username.as_str();
     match &write.change {
-        Change::Put(date_of_birth, _) => {
+        Change::Put { date_of_birth, .. } => {
             let days = date_of_birth.days_since_unix_epoch();
             let changed = connection
                 .prepare_cached("update users set date_of_birth = ?2 where username = ?1")?
@@ -248,11 +268,34 @@ fn apply(connection: &Connection, write: &Write) -> rusqlite::Result<bool> {
             }
             Ok(changed != 0)
         }
-        Change::Delete(_) => {
+        Change::Delete { .. } => {
             let gone = connection.prepare_cached("delete from users where username = ?1")?.execute([name])?;
             Ok(gone != 0)
         }
     }
+}
+
+/// What an operator is told of a write that failed.
+fn reason_of(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unavailable(reason) => reason,
+        StoreError::WriteUnconfirmed => DISK_FAILS,
+        StoreError::Overloaded | StoreError::NotYetReplayed | StoreError::Failed(_) => {
+            "the SQLite database file refuses writes"
+        }
+    }
+}
+
+/// A write of one page that changes nothing.
+fn rewrite_header(connection: &Connection) -> rusqlite::Result<()> {
+    run_cached(connection, "begin immediate")?;
+    let written = erasures_owed(connection)
+        .and_then(|owed| connection.pragma_update(None, "user_version", owed))
+        .and_then(|()| run_cached(connection, "commit"));
+    if written.is_err() {
+        roll_back(connection);
+    }
+    written
 }
 
 /// The number of deletes since the traces were last erased. It is kept in the header of the file (`user_version`), so
@@ -297,14 +340,22 @@ fn roll_back(connection: &Connection) {
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
+    use tokio::sync::oneshot;
 
     use super::*;
+    use crate::domain::{BirthDate, Username};
+    use crate::store::sqlite::connection::READ_ONLY;
     use crate::store::sqlite::open;
 
     fn new_file() -> (TempDir, Connection) {
         let directory = tempfile::tempdir().unwrap();
         let connection = open::open(&directory.path().join("users.db"), true).unwrap();
         (directory, connection)
+    }
+
+    fn writer(connection: Connection, directory: &TempDir) -> Writer {
+        let path = directory.path().join("users.db");
+        Writer::new(connection, &path, Arc::default(), StoreMetrics::detached())
     }
 
     fn name(text: &str) -> Username {
@@ -314,11 +365,11 @@ mod tests {
     /// A write whose caller does not listen; the tests look at the results.
     fn put(username: &str, days: i32) -> Write {
         let date_of_birth = BirthDate::from_days_since_unix_epoch(days).unwrap();
-        Write { username: name(username), change: Change::Put(date_of_birth, oneshot::channel().0) }
+        Write { username: name(username), change: Change::Put { date_of_birth, reply: oneshot::channel().0 } }
     }
 
     fn delete(username: &str) -> Write {
-        Write { username: name(username), change: Change::Delete(oneshot::channel().0) }
+        Write { username: name(username), change: Change::Delete { reply: oneshot::channel().0 } }
     }
 
     fn days_of(connection: &Connection, username: &str) -> Option<i32> {
@@ -396,6 +447,39 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_writes_and_changes_nothing() {
+        let (directory, connection) = new_file();
+        commit(&connection, &[put("Ana", 1), delete("Ana")]);
+        let mut writer = writer(connection, &directory);
+        let before = writer.log_bytes();
+        writer.health.failed("no room");
+        writer.probe();
+        assert!(writer.health.failing().is_none());
+        assert!(writer.log_bytes() > before, "a page was written");
+        assert_eq!(erasures_owed(&writer.connection), Ok(1));
+
+        writer.connection.execute_batch("pragma query_only = on").unwrap();
+        writer.health.failed("no room");
+        writer.next_probe = Instant::now();
+        writer.probe();
+        assert_eq!(writer.health.failing().map(|(_, reason)| reason), Some(READ_ONLY));
+    }
+
+    #[test]
+    fn a_batch_that_stores_nothing_says_so_unless_there_was_nothing_to_store() {
+        let (directory, connection) = new_file();
+        let mut writer = writer(connection, &directory);
+        writer.connection.execute_batch("pragma query_only = on").unwrap();
+        writer.commit_and_answer(vec![delete("Ana"), put("Ana", 1)]);
+        assert!(writer.health.failing().is_some());
+        writer.connection.execute_batch("pragma query_only = off").unwrap();
+        writer.commit_and_answer(vec![delete("Ana")]);
+        assert!(writer.health.failing().is_some(), "a delete of nobody writes nothing");
+        writer.commit_and_answer(vec![put("Ana", 1)]);
+        assert!(writer.health.failing().is_none());
+    }
+
+    #[test]
     fn a_delete_owes_an_erasure_until_it_is_done() {
         let (directory, connection) = new_file();
         commit(&connection, &[put("Ana", 1), delete("Bea")]);
@@ -403,7 +487,7 @@ mod tests {
         commit(&connection, &[delete("Ana")]);
         assert_eq!(erasures_owed(&connection), Ok(1));
 
-        let mut writer = Writer::new(connection, &directory.path().join("users.db"));
+        let mut writer = writer(connection, &directory);
         writer.erasure = Erasure::FileDue;
         assert_eq!(writer.erase_traces_and_empty_log(), Ok(true));
         assert_eq!(writer.erasure, Erasure::Done);
@@ -425,7 +509,7 @@ mod tests {
     fn a_log_that_has_grown_long_is_emptied() {
         let (directory, connection) = new_file();
         connection.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
-        let mut writer = Writer::new(connection, &directory.path().join("users.db"));
+        let mut writer = writer(connection, &directory);
         let mut round = 0;
         while writer.log_bytes() <= LOG_LIMIT_BYTES {
             writer.connection.pragma_update(None, "synchronous", "off").unwrap();

@@ -14,6 +14,7 @@ on_both_stores![
     an_answers_request_id_is_in_its_log_line,
     no_personal_data_and_no_secret_is_logged,
     metrics_have_the_names_that_dashboards_use,
+    every_read_and_write_is_in_a_batch_that_is_measured,
 ];
 
 /// The log line of the request with this id.
@@ -169,6 +170,27 @@ async fn metrics_have_the_names_that_dashboards_use(backend: Backend) {
         reply.body
     );
     assert!(!reply.body.contains("Ana"), "no name is a label");
+}
+
+async fn every_read_and_write_is_in_a_batch_that_is_measured(backend: Backend) {
+    let service = backend.start().await;
+    for name in ["Ana", "Ben", "Cem"] {
+        assert_eq!(service.put(name, "1990-12-31").await.status, StatusCode::CREATED);
+        service.get(&format!("/hello/{name}")).await;
+        service.get(&format!("/hello/{name}")).await;
+    }
+    let deleted = service.administer(Method::DELETE, "/hello/Ana").await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    let reply = service.administer(Method::GET, "/metrics").await;
+    let (samples, _) = parse_metrics(&reply.body);
+    for (operation, requests) in [("read", 6.0), ("write", 4.0)] {
+        let sample = |name: &str| samples[&format!("{name}{{operation=\"{operation}\"}}")];
+        // One after the other, so each was alone.
+        let measured = [sample("hello_batch_size_sum"), sample("hello_batch_size_count")];
+        assert!(measured.iter().all(|value| (value - requests).abs() < 0.1), "{operation}: {measured:?}");
+        let waiting = [sample("hello_queue_depth"), sample("hello_queue_rejected_total")];
+        assert!(waiting.iter().all(|value| *value < 0.1), "{operation}: {waiting:?}");
+    }
 }
 
 #[tokio::test]

@@ -42,7 +42,12 @@ impl RawReply {
 impl Raw {
     /// Connects.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// The same over a connection that is there.
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        Self { stream, unread: Vec::new() }
     }
 
     /// Sends bytes. A service that has closed the connection meanwhile is no error here: its answer tells more.

@@ -37,6 +37,29 @@ fn values_made_from_each_other_agree() {
 }
 
 #[test]
+fn what_excludes_a_configured_argument_is_not_made_up() {
+    let rule = filled(
+        "aws_security_group_rule",
+        &[("cidr_blocks", Value::strings(["10.0.0.0/8"])), ("self", Value::from(false))],
+    );
+    assert_eq!(rule.get("source_security_group_id").non_empty(), None);
+    let group = filled("aws_security_group", &[("name", "web".into())]);
+    assert_eq!(group.get("name_prefix").non_empty(), None);
+    let generated = filled("aws_security_group", &[("name_prefix", "web-".into())]);
+    assert!(generated.get("name").as_str().unwrap().starts_with("web-"));
+}
+
+#[test]
+fn a_change_counts_on() {
+    let before = Value::object([("latest_version", Value::from(3))]);
+    let planned = Value::object([("latest_version", Value::UNKNOWN), ("revision", Value::UNKNOWN)]);
+    let counted = counted_on(&before, &planned);
+    assert_eq!(counted.get("latest_version").as_i64(), Some(4));
+    assert!(counted.get("revision").is_unknown(), "there was none before");
+    assert_eq!(counted_on(&Value::Null, &planned), planned);
+}
+
+#[test]
 fn nothing_stays_unknown_in_any_type_in_depth() {
     for name in facts::type_names().filter(|name| name.starts_with("aws_")) {
         let made = filled(name, &[]);

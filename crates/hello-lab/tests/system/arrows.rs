@@ -1,0 +1,113 @@
+//! Every arrow of the diagram, and every arrow that is not in it, run with real connections.
+//!
+//! - [`table`]: the arrows, from `docs/system_diagram.md`, and how one is tried
+//! - [`api`]: what the user of the service sees at the end of the arrows
+
+mod api;
+mod table;
+
+use crate::support::{
+    lab::{SOON, TestLab},
+    load::Client,
+    machine::Footprint,
+    wait_for,
+};
+use std::{fs, path::Path};
+use table::{Diagram, Place, TABLE};
+
+#[test]
+fn the_arrows_of_the_diagram_are_the_only_ones() {
+    let lab = TestLab::empty();
+    let before = Footprint::of(&lab);
+    lab.up();
+    lab.step("everything stands");
+    let diagram = Diagram::of(&lab);
+    let results = diagram.run();
+    lab.step(&table::picture(&results));
+    assert_eq!(table::wrong(&results), Vec::<String>::new());
+    lab.step("every arrow is right");
+
+    let nodes: Vec<_> = lab.parts().nodes.iter().filter_map(|node| node.public).collect();
+    Client::of(&lab).writes(&nodes);
+    api::works_through_the_load_balancer(&lab);
+    api::works_through_the_published_port(&lab);
+    lab.step("the service answers through every way in");
+
+    lab.plan_is_clean();
+    let again = lab.apply(&[]);
+    assert!(again.contains("Resources: 0 added, 0 changed, 0 destroyed."), "{again}");
+    lab.plan_is_clean();
+    lab.step("a second apply has nothing to do");
+
+    let rules = lab.terraform_file("modules/region/ecs-fargate.tf");
+    broken_by(&lab, &diagram, "the rule from the tasks to the databases", &rules, TO_DATABASE, |arrow| {
+        matches!(arrow.from, Place::Task(_)) && matches!(arrow.to, Place::Primary | Place::Replica)
+    });
+    let routes = lab.terraform_file("modules/region/vpc.tf");
+    broken_by(
+        &lab,
+        &diagram,
+        "the route from the private subnets to the internet",
+        &routes,
+        TO_INTERNET,
+        |arrow| matches!(arrow.from, Place::Task(_)) && matches!(arrow.to, Place::Stranger | Place::Registry),
+    );
+    drop(diagram);
+    lab.down().ok();
+    before.is_restored(&lab);
+    lab.step("nothing is left");
+}
+
+const TO_DATABASE: &str = r#"resource "aws_vpc_security_group_egress_rule" "tasks_to_database" {"#;
+const TO_INTERNET: &str = r#"resource "aws_route" "private_internet" {"#;
+
+/// Removes a resource with Terraform: exactly the arrows that `expected` names break. Then puts it back.
+fn broken_by(
+    lab: &TestLab,
+    diagram: &Diagram,
+    what: &str,
+    file: &Path,
+    head: &str,
+    expected: impl Fn(&table::Arrow) -> bool,
+) {
+    let whole = fs::read_to_string(file).unwrap();
+    let service = lab.terraform_file("modules/region/ecs-fargate.tf");
+    let service_whole = fs::read_to_string(&service).unwrap();
+    fs::write(file, without_block(&whole, head)).unwrap();
+    // The service is made after the route; without the route there is nothing to be made after.
+    let rest = fs::read_to_string(&service).unwrap();
+    if head == TO_INTERNET {
+        fs::write(&service, rest.replace("    aws_route.private_internet,\n", "")).unwrap();
+    }
+    lab.apply(&[]);
+    let broken: Vec<String> =
+        TABLE.iter().filter(|arrow| arrow.allowed && expected(arrow)).map(ToString::to_string).collect();
+    assert!(!broken.is_empty(), "no arrow of the table is expected to break");
+    wait_for(&format!("without {what} its arrows alone are broken"), SOON, || {
+        let results = diagram.run();
+        let differing = table::wrong(&results);
+        if differing == broken { Ok(()) } else { Err(format!("broken are {differing:#?}")) }
+    });
+    lab.step(&format!(
+        "without {what}, {} arrows are broken and {} are as before",
+        broken.len(),
+        TABLE.len() - broken.len()
+    ));
+    fs::write(&service, service_whole).unwrap();
+    fs::write(file, whole).unwrap();
+    lab.apply(&[]);
+    wait_for(&format!("with {what} every arrow is right"), SOON, || {
+        let wrong = table::wrong(&diagram.run());
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    });
+    lab.plan_is_clean();
+    lab.step(&format!("with {what} every arrow is right again"));
+}
+
+/// The text without the block that begins with this line.
+#[track_caller]
+fn without_block(text: &str, head: &str) -> String {
+    let begin = text.find(head).unwrap_or_else(|| panic!("{head} is not there"));
+    let end = begin + text[begin..].find("\n}\n").expect("the block ends") + 3;
+    format!("{}{}", &text[..begin], &text[end..])
+}

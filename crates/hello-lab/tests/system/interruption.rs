@@ -1,0 +1,135 @@
+//! A daemon that is killed at random moments of applies and destroys: the end must be that of an undisturbed run.
+
+use crate::support::{
+    lab::{APPLY, DESTROY, LONG, SOON, TestLab},
+    load::Client,
+    machine::Footprint,
+    parts::Parts,
+    setting,
+};
+use hello_testkit::next_random;
+use std::{collections::BTreeMap, thread, time::Instant};
+
+/// How often the daemon is killed, unless `HELLO_LAB_ROUNDS` says otherwise.
+const ROUNDS: u64 = 10;
+/// The first seed, unless `HELLO_LAB_SEED` says otherwise.
+const SEED: u64 = 1;
+/// Applies that may be needed after one was cut short: the one that goes on, and one more that says why it did not.
+const TRIES: usize = 2;
+
+#[test]
+fn a_daemon_killed_at_any_moment_of_an_apply_or_a_destroy_loses_nothing() {
+    let number =
+        |name: &str, default| setting(name).map_or(default, |text| text.parse().expect("it is a number"));
+    let (rounds, seed) = (number("HELLO_LAB_ROUNDS", ROUNDS), number("HELLO_LAB_SEED", SEED));
+    let lab = TestLab::empty();
+    lab.step(&format!("{rounds} rounds with seed {seed}; HELLO_LAB_SEED={seed} repeats them"));
+    let before = Footprint::of(&lab);
+
+    // An undisturbed run, to compare with and to know how long one takes.
+    let begin = Instant::now();
+    lab.up();
+    let apply_time = begin.elapsed();
+    let undisturbed = contents(&lab);
+    serves(&lab);
+    let begin = Instant::now();
+    lab.terraform(&[], DESTROY).ok();
+    let destroy_time = begin.elapsed();
+    assert_eq!(contents(&lab), BTreeMap::new(), "a destroy leaves something");
+    lab.step(&format!(
+        "undisturbed: apply {:.1} s, destroy {:.1} s, {} kinds of resources",
+        apply_time.as_secs_f64(),
+        destroy_time.as_secs_f64(),
+        undisturbed.len()
+    ));
+
+    let mut random = seed;
+    for round in 1..=rounds {
+        // Applies and destroys take turns, since each needs the other's end.
+        let applies = round % 2 == 1;
+        let (arguments, longest) = if applies { (APPLY, apply_time) } else { (DESTROY, destroy_time) };
+        let moment = longest.mul_f64(fraction(&mut random));
+        let what = if applies { "apply" } else { "destroy" };
+        let terraform = lab.terraform_under_way(&[], arguments);
+        // The moment is what this test is about.
+        thread::sleep(moment);
+        let running = lab.processes();
+        lab.kill_daemon();
+        let said = terraform.end(LONG);
+        // A destroy ends parts on purpose.
+        if applies {
+            outlived(&lab, &running);
+        }
+        lab.start_daemon();
+        let mut tries = 0;
+        loop {
+            let again = lab.terraform(&[], arguments);
+            tries += 1;
+            if again.status.success() {
+                break;
+            }
+            assert!(
+                tries < TRIES,
+                "round {round}: {what} killed after {moment:?} does not go on\n{}",
+                again.ok()
+            );
+        }
+        lab.step(&format!(
+            "round {round}: {what} killed after {:.2} s ({}), done after {tries} more",
+            moment.as_secs_f64(),
+            if said.status.success() { "it had ended" } else { "it failed" }
+        ));
+        if applies {
+            lab.settled(2, LONG);
+            assert_eq!(contents(&lab), undisturbed, "round {round}");
+            lab.plan_is_clean();
+            serves(&lab);
+        } else {
+            assert_eq!(contents(&lab), BTreeMap::new(), "round {round}");
+            assert_eq!(lab.parts(), Parts::default(), "round {round}");
+        }
+    }
+    lab.down().ok();
+    before.is_restored(&lab);
+    lab.step("nothing is left");
+}
+
+/// From 0 to 1.
+#[expect(clippy::cast_precision_loss, reason = "a moment needs no more than 53 bits")]
+fn fraction(random: &mut u64) -> f64 {
+    (next_random(random) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// What the lab knows, by kind: also what Terraform has lost sight of.
+fn contents(lab: &TestLab) -> BTreeMap<String, usize> {
+    let store = lab.directory().join("data").join(lab.name()).join("store/store.db");
+    let store =
+        rusqlite::Connection::open_with_flags(store, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    store.busy_timeout(SOON).unwrap();
+    let mut statement = store.prepare("SELECT key FROM item WHERE kind = 'resource'").unwrap();
+    let keys = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let mut kinds = BTreeMap::new();
+    for key in keys {
+        let key = key.unwrap();
+        let kind = key.split('/').next().unwrap_or_default().to_owned();
+        *kinds.entry(kind).or_default() += 1;
+    }
+    kinds
+}
+
+/// Every part is there and the service answers.
+fn serves(lab: &TestLab) {
+    let client = Client::of(lab);
+    let nodes: Vec<_> = lab.parts().nodes.iter().filter_map(|node| node.public).collect();
+    client.writes(&nodes);
+}
+
+/// What ran before the daemon was killed runs after it.
+fn outlived(lab: &TestLab, before: &BTreeMap<String, i32>) {
+    let now = lab.processes();
+    // HAProxy and the DNS servers may be about to be replaced by ones with a newer configuration.
+    let stays = |name: &str| ["database.", "task-", "registry"].iter().any(|kind| name.starts_with(kind));
+    for (name, pid) in before.iter().filter(|(name, _)| stays(name)) {
+        assert_eq!(now.get(name), Some(pid), "{name} did not outlive the daemon");
+    }
+}

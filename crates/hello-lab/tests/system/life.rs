@@ -1,0 +1,58 @@
+//! A lab's whole life: destroyed with Terraform and taken down; and a daemon that is killed while nothing changes.
+
+use crate::support::{
+    lab::{DESTROY, LONG, TestLab},
+    load::{Client, Request, others},
+    machine::Footprint,
+    parts::Parts,
+};
+
+#[test]
+fn what_runs_outlives_the_daemon_and_a_destroyed_lab_leaves_nothing() {
+    let lab = TestLab::empty();
+    let before = Footprint::of(&lab);
+    assert_eq!(before.size(), 0);
+    lab.up();
+    lab.step("everything stands");
+    let client = Client::of(&lab);
+    let nodes: Vec<_> = lab.parts().nodes.iter().filter_map(|node| node.public).collect();
+    client.writes(&nodes);
+
+    let load = client.keep_asking(&nodes, &Request::read());
+    let (parts, processes) = (lab.parts(), lab.processes());
+    for kind in ["database.", "haproxy-", "task-", "dns-", "registry", "publish-"] {
+        assert!(processes.keys().any(|name| name.starts_with(kind)), "no {kind} in {processes:?}");
+    }
+    lab.kill_daemon();
+    load.goes_on();
+    assert_eq!(lab.processes(), processes, "a part ended with the daemon");
+    lab.step("the service serves without the daemon");
+    lab.start_daemon();
+    assert_eq!(lab.settled(2, LONG), parts);
+    assert_eq!(lab.processes(), processes, "a part was not adopted");
+    lab.plan_is_clean();
+    let answers = load.end();
+    assert_eq!(others(&answers, 200), Vec::<String>::new());
+    lab.step(&format!(
+        "a new daemon has adopted {} processes; none of {} requests has failed",
+        processes.len(),
+        answers.len()
+    ));
+
+    let said = lab.terraform(&[], DESTROY).ok();
+    assert!(said.contains("Destroy complete!") || said.contains("Apply complete!"), "{said}");
+    let listed = lab.terraform(&[], &["state", "list"]).ok();
+    assert_eq!(listed.lines().filter(|line| !line.contains(".data.")).count(), 0, "{listed}");
+    // The internet of the lab stays until it is taken down: its hosts, registry and DNS server.
+    let left = lab.processes();
+    let unexpected: Vec<_> = left
+        .keys()
+        .filter(|name| *name != "registry" && *name != "dns-internet-dns" && *name != "publish-https")
+        .collect();
+    assert_eq!(unexpected, Vec::<&String>::new());
+    assert_eq!(lab.parts(), Parts::default());
+    lab.step("terraform has destroyed every part");
+    lab.down().ok();
+    before.is_restored(&lab);
+    lab.step("nothing is left");
+}

@@ -1,0 +1,149 @@
+//! Connections and questions from inside a namespace.
+
+use hello_lab::network::netns::Namespace;
+use hickory_server::proto::{
+    op::{Message, Query},
+    rr::{Name, RData, RecordType},
+};
+use std::{
+    fmt,
+    io::{self, ErrorKind, Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// For what must be answered: long, since a busy machine is no error.
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
+/// For what must not be answered: a packet takes well below a millisecond from end to end.
+pub(crate) const SILENCE: Duration = Duration::from_millis(600);
+
+/// How far a connection came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// There and back.
+    Connected,
+    /// There and back, and this is what the other side said first.
+    Answered(String),
+    /// Somebody said no: the packet came through.
+    Refused,
+    /// Nothing came back.
+    Silence,
+    /// There is no way.
+    NoRoute,
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reach::Connected => write!(formatter, "connected"),
+            Reach::Answered(text) => write!(formatter, "seen as {text}"),
+            Reach::Refused => write!(formatter, "refused by the other side"),
+            Reach::Silence => write!(formatter, "dropped"),
+            Reach::NoRoute => write!(formatter, "no route"),
+        }
+    }
+}
+
+/// Connects from a namespace.
+#[track_caller]
+pub(crate) fn connect(from: &Namespace, to: SocketAddrV4, limit: Duration) -> Reach {
+    outcome(from.run(move || TcpStream::connect_timeout(&to.into(), limit)).map(|_| Reach::Connected))
+}
+
+/// Connects from a namespace to an [`Echo`], and takes down as whom it is seen.
+#[track_caller]
+pub(crate) fn seen_as(from: &Namespace, to: SocketAddrV4, limit: Duration) -> Reach {
+    outcome(from.run(move || {
+        let mut stream = TcpStream::connect_timeout(&to.into(), limit)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(Reach::Answered(text))
+    }))
+}
+
+#[track_caller]
+fn outcome(tried: io::Result<Reach>) -> Reach {
+    match tried {
+        Ok(reach) => reach,
+        Err(error) => match error.kind() {
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => Reach::Silence,
+            ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Reach::Refused,
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => Reach::NoRoute,
+            _ => panic!("cannot even try: {error}"),
+        },
+    }
+}
+
+/// The addresses that a DNS server gives for a name, asked from a namespace; an error where nothing comes back.
+pub(crate) fn resolve(
+    from: &Namespace,
+    server: Ipv4Addr,
+    name: &str,
+    limit: Duration,
+) -> io::Result<Vec<Ipv4Addr>> {
+    let mut asked = Name::from_ascii(name).unwrap();
+    asked.set_fqdn(true);
+    let mut question = Message::query();
+    question.metadata.recursion_desired = true;
+    question.add_query(Query::query(asked, RecordType::A));
+    let bytes = question.to_vec().unwrap();
+    let answer = from.run(move || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.set_read_timeout(Some(limit))?;
+        socket.connect((server, 53))?;
+        socket.send(&bytes)?;
+        let mut answer = vec![0; 4096];
+        let length = socket.recv(&mut answer)?;
+        answer.truncate(length);
+        Ok(answer)
+    })?;
+    let answer = Message::from_vec(&answer).map_err(io::Error::other)?;
+    let addresses = answer.answers.iter().filter_map(|record| match record.data {
+        RData::A(address) => Some(address.0),
+        _ => None,
+    });
+    Ok(addresses.collect())
+}
+
+/// A server that tells each client as whom it is seen; ended on drop, or its namespace could not end.
+pub(crate) struct Echo {
+    namespace: Namespace,
+    port: u16,
+    ending: Arc<AtomicBool>,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Echo {
+    /// Listens on all addresses of a namespace.
+    pub(crate) fn listen(namespace: &Namespace, port: u16) -> Echo {
+        let listener = namespace.run(move || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))).unwrap();
+        let ending = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&ending);
+        let server = thread::spawn(move || {
+            while let Ok((mut client, from)) = listener.accept() {
+                if told.load(Ordering::Relaxed) {
+                    break;
+                }
+                let _ = client.write_all(from.ip().to_string().as_bytes());
+            }
+        });
+        Echo { namespace: namespace.clone(), port, ending, server: Some(server) }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Relaxed);
+        let to = SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port);
+        let woken = self.namespace.run(move || TcpStream::connect_timeout(&to.into(), ANSWER));
+        if let (Ok(_), Some(server)) = (woken, self.server.take()) {
+            let _ = server.join();
+        }
+    }
+}
