@@ -3,6 +3,7 @@
 //! - [`catalogue`]: which types are real, which are kept for others, which are only recorded
 //! - [`interfaces`]: who needs a network interface, and which addresses are given away
 //! - [`databases`], [`load_balancers`], [`tasks`], [`dns`]: the models of those parts
+//! - [`task_definitions`]: their revisions, and those that a service still needs
 //! - [`secrets`]: what secrets and parameters hold
 //! - [`network`]: VPCs and all that routes and filters
 //! - [`replication`]: the way from a database to its replicas
@@ -17,4 +18,5 @@ pub mod network;
 pub mod replication;
 pub mod rules;
 pub mod secrets;
+pub mod task_definitions;
 pub mod tasks;

@@ -32,7 +32,10 @@ pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() ->
             Ok(found) => return found,
             Err(status) => {
                 let seconds = limit.as_secs();
-                assert!(Instant::now() < deadline, "waiting until {what}: timed out after {seconds} s; last status: {status}");
+                assert!(
+                    Instant::now() < deadline,
+                    "waiting until {what}: timed out after {seconds} s; last status: {status}"
+                );
             }
         }
         thread::sleep(INTERVAL);
