@@ -10,6 +10,7 @@ needed=(
   "python3 python3"
   "nft nftables"
   "git git"
+  "curl curl"
   "crun crun"
   "docker-registry docker-registry"
   "ip iproute2"

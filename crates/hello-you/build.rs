@@ -11,7 +11,7 @@ fn main() {
         .filter(|revision| !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_graphic()))
         .or_else(|| git(&["rev-parse", "--short=12", "HEAD"]))
         .unwrap_or_else(|| "unknown".to_owned());
-    println!("cargo:rustc-env=HELLO_YOU_REVISION={revision}");
+    println!("cargo:rustc-env=BUILD_REVISION={revision}");
 
     // HEAD changes with a checkout, its log with a commit too. In a worktree they are not under `.git`, so git says where.
     for name in ["HEAD", "logs/HEAD"] {

@@ -66,20 +66,20 @@ data "aws_iam_policy_document" "state" {
   statement {
     sid       = "FindTheState"
     actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.state.arn]
+    resources = [module.state.arn]
   }
 
   statement {
     # A plan locks too, hence the writing.
     sid       = "LockTheState"
     actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-    resources = ["${aws_s3_bucket.state.arn}/*.tflock"]
+    resources = ["${module.state.arn}/*.tflock"]
   }
 
   statement {
     sid       = "ReadTheState"
     actions   = ["s3:GetObject"]
-    resources = ["${aws_s3_bucket.state.arn}/*.tfstate"]
+    resources = ["${module.state.arn}/*.tfstate"]
   }
 
   statement {
@@ -165,11 +165,12 @@ data "aws_iam_policy_document" "look" {
   }
 
   statement {
-    # A plan opens ephemeral resources: it reads the database's secret back (modules/region/secrets.tf). This is why a plan
+    # A plan reads the database's secret back (modules/region/secrets.tf), and a refresh asks for the value of every version
+    # to see that it is there (the provider's aws_secretsmanager_secret_version knows no other call). This is why a plan
     # runs for branches of this repository alone.
-    sid       = "ReadTheDatabaseSecret"
+    sid       = "ReadItsSecrets"
     actions   = ["secretsmanager:GetSecretValue"]
-    resources = ["arn:${local.partition}:secretsmanager:*:${local.account}:secret:${var.name}-*-database-*"]
+    resources = ["arn:${local.partition}:secretsmanager:*:${local.account}:secret:${var.name}-*"]
   }
 
   statement {
@@ -180,7 +181,7 @@ data "aws_iam_policy_document" "look" {
   }
 
   statement {
-    sid       = "DecryptThatSecret"
+    sid       = "DecryptThem"
     actions   = ["kms:Decrypt"]
     resources = ["arn:${local.partition}:kms:*:${local.account}:key/*"]
 
@@ -213,7 +214,7 @@ data "aws_iam_policy_document" "change" {
   statement {
     sid       = "WriteTheState"
     actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.state.arn}/*.tfstate"]
+    resources = ["${module.state.arn}/*.tfstate"]
   }
 
   statement {
@@ -298,8 +299,8 @@ data "aws_iam_policy_document" "change" {
     effect  = "Deny"
     actions = ["iam:*", "s3:DeleteBucket*", "s3:PutBucket*", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"]
     resources = concat(
-      ["arn:${local.partition}:iam::${local.account}:role/${var.name}-github-*", aws_s3_bucket.state.arn, aws_kms_key.this.arn],
-      [for bucket in aws_s3_bucket.trail : bucket.arn],
+      ["arn:${local.partition}:iam::${local.account}:role/${var.name}-github-*", module.state.arn, aws_kms_key.this.arn],
+      [for bucket in module.trail : bucket.arn],
     )
   }
 }

@@ -31,7 +31,7 @@ data "aws_iam_policy_document" "key" {
     condition {
       test     = "StringEquals"
       variable = "aws:SourceArn"
-      values   = ["arn:${local.partition}:cloudtrail:${var.region}:${local.account}:trail/${local.trail_name}"]
+      values   = [local.trail_arn]
     }
   }
 }

@@ -21,6 +21,7 @@ locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
 
-  state_bucket = "${var.name}-state-${local.account}-${var.region}"
+  trail_bucket = "${var.name}-trail-${local.account}-${var.region}"
   trail_name   = "${var.name}-management"
+  trail_arn    = "arn:${local.partition}:cloudtrail:${var.region}:${local.account}:trail/${local.trail_name}"
 }

@@ -1,6 +1,6 @@
 output "state_bucket" {
   description = "Bucket for the backend of the other roots (backend.tf)."
-  value       = aws_s3_bucket.state.bucket
+  value       = module.state.name
 }
 
 output "state_region" {

@@ -5,8 +5,8 @@ variable "name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 14
-    error_message = "name must be lower-case letters, digits and single hyphens, begin with a letter, and have at most 14 characters."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 14 && !can(regex("^(internal|sg|sthree)(-|$)", var.name))
+    error_message = "name must be lower-case letters, digits and single hyphens, begin with a letter, have at most 14 characters, and not begin with internal, sg or sthree, which AWS keeps for itself."
   }
 }
 
@@ -55,7 +55,7 @@ variable "trail_retention_days" {
   nullable    = false
 
   validation {
-    condition     = var.trail_retention_days >= 1
-    error_message = "trail_retention_days must be at least 1."
+    condition     = var.trail_retention_days >= 1 && var.trail_retention_days <= 36500 && floor(var.trail_retention_days) == var.trail_retention_days
+    error_message = "trail_retention_days must be a whole number from 1 to 36500."
   }
 }

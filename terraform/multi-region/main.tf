@@ -23,7 +23,9 @@ locals {
   # B takes A's database by reference. A takes B's as a string made of names, or the two would wait for each other.
   database_arn_b = "arn:${data.aws_partition.current.partition}:rds:${var.region_b}:${data.aws_caller_identity.current.account_id}:db:${var.name}-${var.environment}-db"
 
-  service = {
+  load_balancer = merge(var.load_balancer, { waf = var.waf })
+
+  service = merge(var.service, {
     image        = var.image
     cpu          = var.task_size.cpu
     memory       = var.task_size.memory
@@ -31,18 +33,18 @@ locals {
     pool_size    = var.pool_size
     leap_day     = var.leap_day
     min_timeline = var.min_timeline
-  }
+  })
 
   # Each region must be able to carry everything alone; the database, everything of both.
-  scaling = {
+  scaling = merge(var.scaling, {
     active_min             = var.tasks.min
     pilot_min              = var.tasks.pilot_min
     max                    = var.tasks.max
     on_demand_base         = var.tasks.min
     max_tasks_other_region = var.tasks.max
-  }
+  })
 
-  database = {
+  database = merge(var.database, {
     user                  = var.database_user
     postgres_version      = var.postgres_version
     instance_class        = var.database_instance_class
@@ -51,7 +53,9 @@ locals {
     max_connections       = var.max_connections
     multi_az              = var.multi_az
     ca_pem                = var.database_ca_pem
-  }
+  })
+
+  alarms = merge(var.alarms, { email = var.alarm_email })
 
   bastion = {
     enabled    = var.bastion_enabled
@@ -75,7 +79,7 @@ module "region_a" {
     interface_endpoints = var.interface_endpoints
   }
 
-  load_balancer                = { waf = var.waf }
+  load_balancer                = local.load_balancer
   domain                       = var.domain
   certificate_validation_fqdns = module.global.validation_fqdns
 
@@ -94,7 +98,7 @@ module "region_a" {
 
   bastion            = local.bastion
   log_retention_days = var.log_retention_days
-  alarms             = { email = var.alarm_email }
+  alarms             = local.alarms
 }
 
 module "region_b" {
@@ -112,7 +116,7 @@ module "region_b" {
     interface_endpoints = var.interface_endpoints
   }
 
-  load_balancer                = { waf = var.waf }
+  load_balancer                = local.load_balancer
   domain                       = var.domain
   certificate_validation_fqdns = module.global.validation_fqdns
 
@@ -131,7 +135,7 @@ module "region_b" {
 
   bastion            = local.bastion
   log_retention_days = var.log_retention_days
-  alarms             = { email = var.alarm_email }
+  alarms             = local.alarms
 }
 
 module "global" {
@@ -147,34 +151,5 @@ module "global" {
   operator_principals = var.operator_principals
   alarm_email         = var.alarm_email
 
-  regions = {
-    a = {
-      region                     = var.region_a
-      vpc_id                     = module.region_a.vpc_id
-      cidr                       = module.region_a.vpc_cidr
-      private_cidrs              = module.region_a.private_cidrs
-      private_route_table_ids    = module.region_a.private_route_table_ids
-      task_security_group_id     = module.region_a.task_security_group_id
-      database_security_group_id = module.region_a.database_security_group_id
-      alb_dns_name               = module.region_a.alb_dns_name
-      alb_zone_id                = module.region_a.alb_zone_id
-      database_id                = module.region_a.database_id
-      cluster_name               = module.region_a.cluster_name
-      service_name               = module.region_a.service_name
-    }
-    b = {
-      region                     = var.region_b
-      vpc_id                     = module.region_b.vpc_id
-      cidr                       = module.region_b.vpc_cidr
-      private_cidrs              = module.region_b.private_cidrs
-      private_route_table_ids    = module.region_b.private_route_table_ids
-      task_security_group_id     = module.region_b.task_security_group_id
-      database_security_group_id = module.region_b.database_security_group_id
-      alb_dns_name               = module.region_b.alb_dns_name
-      alb_zone_id                = module.region_b.alb_zone_id
-      database_id                = module.region_b.database_id
-      cluster_name               = module.region_b.cluster_name
-      service_name               = module.region_b.service_name
-    }
-  }
+  regions = { a = module.region_a.for_global, b = module.region_b.for_global }
 }

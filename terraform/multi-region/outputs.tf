@@ -11,27 +11,16 @@ output "name_servers" {
 output "regions" {
   description = "For each region by letter: AWS region, load balancer, cluster, service, database, bastion, alarm topic, dashboard."
   value = {
-    a = {
-      region            = var.region_a
-      alb_dns_name      = module.region_a.alb_dns_name
-      cluster_name      = module.region_a.cluster_name
-      service_name      = module.region_a.service_name
-      database_id       = module.region_a.database_id
-      database_hosts    = module.region_a.database_hosts
-      bastion_public_ip = module.region_a.bastion_public_ip
-      alarm_topic_arn   = module.region_a.alarm_topic_arn
-      dashboard_name    = module.region_a.dashboard_name
-    }
-    b = {
-      region            = var.region_b
-      alb_dns_name      = module.region_b.alb_dns_name
-      cluster_name      = module.region_b.cluster_name
-      service_name      = module.region_b.service_name
-      database_id       = module.region_b.database_id
-      database_hosts    = module.region_b.database_hosts
-      bastion_public_ip = module.region_b.bastion_public_ip
-      alarm_topic_arn   = module.region_b.alarm_topic_arn
-      dashboard_name    = module.region_b.dashboard_name
+    for letter, region in { a = module.region_a, b = module.region_b } : letter => {
+      region                  = region.region
+      alb_dns_name            = region.alb_dns_name
+      cluster_name            = region.cluster_name
+      service_name            = region.service_name
+      database_id             = region.database_id
+      database_hosts          = region.database_hosts
+      bastion_public_ip       = region.bastion_public_ip
+      alarm_topic_arn         = region.alarm_topic_arn
+      dashboard_name          = region.dashboard_name
     }
   }
 }

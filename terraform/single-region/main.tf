@@ -27,11 +27,11 @@ module "region" {
     interface_endpoints = var.interface_endpoints
   }
 
-  load_balancer                = { waf = var.waf }
+  load_balancer                = merge(var.load_balancer, { waf = var.waf })
   domain                       = var.domain
   certificate_validation_fqdns = flatten([for dns in module.global : dns.validation_fqdns])
 
-  service = {
+  service = merge(var.service, {
     image        = var.image
     cpu          = var.task_size.cpu
     memory       = var.task_size.memory
@@ -39,16 +39,16 @@ module "region" {
     pool_size    = var.pool_size
     leap_day     = var.leap_day
     min_timeline = var.min_timeline
-  }
+  })
 
-  scaling = {
+  scaling = merge(var.scaling, {
     active_min     = var.tasks.min
     pilot_min      = 1
     max            = var.tasks.max
     on_demand_base = var.tasks.min
-  }
+  })
 
-  database = {
+  database = merge(var.database, {
     user                  = var.database_user
     postgres_version      = var.postgres_version
     instance_class        = var.database_instance_class
@@ -58,7 +58,7 @@ module "region" {
     read_replica          = var.read_replica
     multi_az              = var.multi_az
     ca_pem                = var.database_ca_pem
-  }
+  })
 
   secrets      = { versions = var.secret_versions }
   github_user  = var.github_user
@@ -71,7 +71,7 @@ module "region" {
   }
 
   log_retention_days = var.log_retention_days
-  alarms             = { email = var.alarm_email }
+  alarms             = merge(var.alarms, { email = var.alarm_email })
 }
 
 # Zone (or the one given), validation record and a plain alias record; nothing of it without a domain.
@@ -85,20 +85,5 @@ module "global" {
   zone_id            = var.zone_id
   validation_options = module.region.certificate_validation_options
 
-  regions = {
-    a = {
-      region                     = var.region
-      vpc_id                     = module.region.vpc_id
-      cidr                       = module.region.vpc_cidr
-      private_cidrs              = module.region.private_cidrs
-      private_route_table_ids    = module.region.private_route_table_ids
-      task_security_group_id     = module.region.task_security_group_id
-      database_security_group_id = module.region.database_security_group_id
-      alb_dns_name               = module.region.alb_dns_name
-      alb_zone_id                = module.region.alb_zone_id
-      database_id                = module.region.database_id
-      cluster_name               = module.region.cluster_name
-      service_name               = module.region.service_name
-    }
-  }
+  regions = { a = module.region.for_global }
 }

@@ -9,8 +9,8 @@ variable "name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 14
-    error_message = "name must be lower-case letters, digits and single hyphens, begin with a letter, and have at most 14 characters."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 14 && !can(regex("^(internal|sg|sthree)(-|$)", var.name))
+    error_message = "name must be lower-case letters, digits and single hyphens, begin with a letter, have at most 14 characters, and not begin with internal, sg or sthree, which AWS keeps for itself."
   }
 }
 
@@ -49,8 +49,8 @@ variable "vpc_cidr" {
   nullable    = false
 
   validation {
-    condition     = try(cidrsubnet(var.vpc_cidr, 0, 0) == var.vpc_cidr && tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 22, false)
-    error_message = "vpc_cidr must be an IPv4 range from /16 to /22 without host bits, such as 10.10.0.0/16."
+    condition     = try(cidrsubnet(var.vpc_cidr, 0, 0) == var.vpc_cidr && tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 22, false) && can(regex("^(10|172\\.(1[6-9]|2[0-9]|3[01])|192\\.168|100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7]))\\.", var.vpc_cidr))
+    error_message = "vpc_cidr must be a private IPv4 range from /16 to /22 without host bits, such as 10.10.0.0/16."
   }
 }
 
@@ -61,7 +61,7 @@ variable "availability_zones" {
   nullable    = false
 
   validation {
-    condition     = length(var.availability_zones) >= 2 && alltrue([for zone in var.availability_zones : contains(["a", "b", "c", "d", "e", "f"], zone)])
+    condition     = length(var.availability_zones) >= 2 && alltrue([for zone in var.availability_zones : try(contains(["a", "b", "c", "d", "e", "f"], zone), false)])
     error_message = "availability_zones must be two or more letters from a to f."
   }
 }
@@ -91,8 +91,8 @@ variable "domain" {
   default     = null
 
   validation {
-    condition     = var.domain == null ? true : can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.domain))
-    error_message = "domain must be a lower-case DNS name such as hello.example.com, without a trailing dot."
+    condition     = var.domain == null ? true : can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.domain)) && length(var.domain) <= 64
+    error_message = "domain must be a lower-case DNS name such as hello.example.com, without a trailing dot, of at most 64 characters (the limit for a certificate)."
   }
 }
 
@@ -148,8 +148,8 @@ variable "github_token" {
   sensitive   = true
 
   validation {
-    condition     = length(var.github_token) >= 8
-    error_message = "github_token must be a token of at least 8 characters."
+    condition     = can(regex("^[!-~]{8,}$", var.github_token))
+    error_message = "github_token must be a token of at least 8 characters, without spaces or line breaks."
   }
 }
 
@@ -164,7 +164,7 @@ variable "task_size" {
 
   validation {
     # Least and most of what modules/region accepts; the exact pairs are checked there.
-    condition     = var.task_size.cpu >= 256 && var.task_size.cpu <= 4096 && var.task_size.memory >= 2 * var.task_size.cpu && var.task_size.memory <= 8 * var.task_size.cpu
+    condition     = try(var.task_size.cpu >= 256 && var.task_size.cpu <= 4096 && var.task_size.memory >= 2 * var.task_size.cpu && var.task_size.memory <= 8 * var.task_size.cpu, false)
     error_message = "task_size must be a pair that Fargate offers, such as 256 and 512."
   }
 }
@@ -191,8 +191,8 @@ variable "tasks" {
   nullable = false
 
   validation {
-    condition     = var.tasks.min >= 1 && var.tasks.max >= var.tasks.min
-    error_message = "tasks must satisfy 1 <= min <= max."
+    condition     = try(var.tasks.min >= 1 && var.tasks.max >= var.tasks.min && alltrue([for number in values(var.tasks) : floor(number) == number]), false)
+    error_message = "tasks must be whole numbers with 1 <= min <= max."
   }
 }
 
@@ -226,8 +226,8 @@ variable "min_timeline" {
   default     = null
 
   validation {
-    condition     = var.min_timeline == null ? true : var.min_timeline >= 1
-    error_message = "min_timeline must be at least 1, or null."
+    condition     = var.min_timeline == null ? true : var.min_timeline >= 1 && var.min_timeline <= 4294967295 && floor(var.min_timeline) == var.min_timeline
+    error_message = "min_timeline must be a whole number from 1 to 4294967295, or null."
   }
 }
 
@@ -242,8 +242,8 @@ variable "database_user" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.database_user)) && !contains(["rdsadmin", "admin", "postgres", "public", "user"], var.database_user)
-    error_message = "database_user must begin with a letter, have lower-case letters, digits and underscores, and not be reserved (rdsadmin, admin, postgres, public, user)."
+    condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.database_user)) && !contains(["rdsadmin", "admin", "postgres", "public", "user"], var.database_user) && !startswith(var.database_user, "pg_")
+    error_message = "database_user must begin with a letter, have lower-case letters, digits and underscores, at most 63, and not be reserved (rdsadmin, admin, postgres, public, user, pg_...)."
   }
 }
 
@@ -281,8 +281,10 @@ variable "database_storage_gib" {
   nullable = false
 
   validation {
-    condition     = var.database_storage_gib.initial >= 20 && var.database_storage_gib.max >= var.database_storage_gib.initial
-    error_message = "database_storage_gib.initial must be at least 20, the least for gp3, and at most max."
+    # RDS wants the limit of storage autoscaling to be a tenth above the storage at least.
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
+    condition     = try(var.database_storage_gib.initial >= 20 && var.database_storage_gib.max >= 1.1 * var.database_storage_gib.initial && var.database_storage_gib.max <= 65536 && alltrue([for gib in values(var.database_storage_gib) : floor(gib) == gib]), false)
+    error_message = "database_storage_gib must be whole GiB: initial at least 20, the least for gp3, and max at least a tenth more, at most 65536."
   }
 }
 
@@ -293,8 +295,8 @@ variable "max_connections" {
   nullable    = false
 
   validation {
-    condition     = var.max_connections >= 25 && var.max_connections <= 5000
-    error_message = "max_connections must be between 25 and 5000."
+    condition     = var.max_connections >= 25 && var.max_connections <= 5000 && floor(var.max_connections) == var.max_connections
+    error_message = "max_connections must be a whole number from 25 to 5000."
   }
 }
 
@@ -318,8 +320,9 @@ variable "database_ca_pem" {
   default     = null
 
   validation {
-    condition     = var.database_ca_pem == null ? true : startswith(var.database_ca_pem, "-----BEGIN CERTIFICATE-----")
-    error_message = "database_ca_pem must be PEM text that begins with -----BEGIN CERTIFICATE-----, or null."
+    # A task definition has 64 KiB at most, and this stands in it.
+    condition     = var.database_ca_pem == null ? true : can(regex("^-----BEGIN CERTIFICATE-----\n(?s:.*)\n-----END CERTIFICATE-----\n?$", var.database_ca_pem)) && length(var.database_ca_pem) <= 32768
+    error_message = "database_ca_pem must be certificates as PEM text, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, at most 32 KiB, or null."
   }
 }
 
@@ -335,8 +338,8 @@ variable "secret_versions" {
   nullable = false
 
   validation {
-    condition     = alltrue([for version in values(var.secret_versions) : version >= 1 && floor(version) == version])
-    error_message = "secret_versions must be whole numbers from 1 on."
+    condition     = alltrue([for version in values(var.secret_versions) : version >= 1 && version <= 1000000 && floor(version) == version])
+    error_message = "secret_versions must be whole numbers from 1 to 1000000."
   }
 }
 
@@ -363,13 +366,8 @@ variable "admin_cidr" {
 
   validation {
     # cidrhost refuses what is no address and writes one without leading zeros, hence the comparison.
-    condition     = var.admin_cidr == null ? true : can(regex("^[0-9.]+/32$", var.admin_cidr)) && try(cidrhost(var.admin_cidr, 0) == trimsuffix(var.admin_cidr, "/32"), false)
-    error_message = "admin_cidr must be exactly one IPv4 address, written as A.B.C.D/32: no wider range, no host bits, no IPv6."
-  }
-
-  validation {
-    condition     = var.admin_cidr == null ? true : !startswith(var.admin_cidr, "0.")
-    error_message = "admin_cidr must not be 0.0.0.0/32 or another address of 0.0.0.0/8: nobody has it."
+    condition     = var.admin_cidr == null ? true : can(regex("^[0-9.]+/32$", var.admin_cidr)) && try(cidrhost(var.admin_cidr, 0) == trimsuffix(var.admin_cidr, "/32"), false) && !can(regex("^(0|127|22[4-9]|2[3-5][0-9])\\.", var.admin_cidr))
+    error_message = "admin_cidr must be exactly one IPv4 address that somebody can have, written as A.B.C.D/32: no wider range, no host bits, no IPv6, no 0.0.0.0."
   }
 }
 
@@ -379,8 +377,8 @@ variable "admin_public_key" {
   default     = null
 
   validation {
-    condition     = !var.bastion_enabled || can(regex("^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+", var.admin_public_key))
-    error_message = "admin_public_key must be an OpenSSH public key while bastion_enabled is true."
+    condition     = !var.bastion_enabled || can(regex("^(ssh-ed25519|ssh-rsa) [A-Za-z0-9+/=]+( [^\\n]*)?\\n?$", var.admin_public_key))
+    error_message = "admin_public_key must be one OpenSSH public key, ssh-ed25519 or ssh-rsa (EC2 takes no other), while bastion_enabled is true."
   }
 }
 
@@ -390,7 +388,7 @@ variable "alarm_email" {
   default     = null
 
   validation {
-    condition     = var.alarm_email == null ? true : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", var.alarm_email))
+    condition     = var.alarm_email == null ? true : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.alarm_email))
     error_message = "alarm_email must be an e-mail address, or null."
   }
 }
@@ -406,4 +404,78 @@ variable "log_retention_days" {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
     error_message = "log_retention_days must be a value that CloudWatch Logs accepts, such as 30, 90 or 365."
   }
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Fine tuning. What is left out has the default of modules/region, whose rules say what is possible.
+# ---------------------------------------------------------------------------------------------------------------------
+
+variable "service" {
+  description = "Part of spot capacity above the on-demand base (0: none), and how long a task takes to go: seconds in which it still accepts connections, and until it has ended."
+  type = object({
+    spot_weight    = optional(number)
+    drain_delay    = optional(number)
+    shutdown_grace = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "load_balancer" {
+  description = "Who may connect; how tasks are checked and let go, how long access logs are kept, and the firewall's limit of requests per address in five minutes."
+  type = object({
+    ingress_cidrs           = optional(set(string))
+    minimum_healthy_targets = optional(number)
+    deregistration_delay    = optional(number)
+    health_check = optional(object({
+      interval            = optional(number)
+      timeout             = optional(number)
+      healthy_threshold   = optional(number)
+      unhealthy_threshold = optional(number)
+    }))
+    log_retention_days = optional(number)
+    waf_rate_limit     = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "scaling" {
+  description = "Targets of auto scaling (per cent of CPU and memory, requests of a task in a minute), and the seconds between two steps out and in."
+  type = object({
+    cpu_percent         = optional(number)
+    memory_percent      = optional(number)
+    requests_per_target = optional(number)
+    out_cooldown        = optional(number)
+    in_cooldown         = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "database" {
+  description = "Days that backups are kept, and the milliseconds from which a statement counts as slow."
+  type = object({
+    backup_retention_days = optional(number)
+    slow_query_ms         = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "alarms" {
+  description = "Thresholds of the alarms."
+  type = object({
+    database_cpu_percent     = optional(number)
+    database_free_gib        = optional(number)
+    database_connections_pct = optional(number)
+    replica_lag_seconds      = optional(number)
+    slow_queries             = optional(number)
+    service_cpu_percent      = optional(number)
+    service_memory_percent   = optional(number)
+    errors_5xx               = optional(number)
+    p99_seconds              = optional(number)
+  })
+  default  = {}
+  nullable = false
 }

@@ -5,7 +5,7 @@ import re
 
 from harness import REPOSITORY, TERRAFORM
 
-MODULES = ["modules/region", "modules/global", "single-region", "multi-region", "bootstrap"]
+MODULES = ["modules/bucket", "modules/region", "modules/global", "single-region", "multi-region", "bootstrap"]
 BEGIN = "<!-- variables and outputs: written by terraform/tests/run.py --accept -->"
 END = "<!-- end -->"
 
@@ -108,7 +108,7 @@ def configuration(report, environment_names):
 # Links and pictures
 # ----------------------------------------------------------------------------------------------------------------------
 
-PAGES = ["docs/system_diagram.md", "docs/system_diagram_multi-region.md", "docs/RUNBOOK.md", "docs/COST.md", "terraform/README.md"] + [f"terraform/{module}/README.md" for module in MODULES]
+PAGES = ["docs/system_diagram.md", "docs/system_diagram_multi-region.md", "docs/RUNBOOK.md", "docs/COST.md", "docs/LIMITATIONS.md", "docs/STYLE.md", "README.md", "terraform/README.md"] + [f"terraform/{module}/README.md" for module in MODULES]
 
 
 def links(report):

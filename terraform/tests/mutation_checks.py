@@ -36,6 +36,11 @@ MUTATIONS = [
         "TLS is forced",
     ),
     (
+        "a bucket open to its policy", "single-region",
+        ("modules/bucket/main.tf", "block_public_policy     = !var.open_to_policy", "block_public_policy     = false"),
+        "is private",
+    ),
+    (
         "a resource in the provider's region", "single-region",
         ("modules/region/vpc.tf", 'resource "aws_vpc" "this" {\n  region = var.region\n', 'resource "aws_vpc" "this" {\n'),
         "says `region =` itself",

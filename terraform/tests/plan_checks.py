@@ -14,6 +14,7 @@ def check(report, root, plan):
     regions(report, root, resources, plan)
     secrets(report, root, plan)
     encryption(report, root, resources)
+    buckets(report, root, resources)
     alarms(report, root, resources, plan)
     if root == "multi-region":
         two_regions(report, resources)
@@ -153,12 +154,24 @@ def names(report, root, resources):
 GLOBAL_SERVICES = ("aws_iam_", "aws_route53_")
 
 
+def home(address):
+    """The region of the module that an address is in; None for what belongs to no region."""
+    return {"region": "eu-west-1", "region_a": "eu-west-1", "region_b": "eu-central-1"}.get(address.split(".")[1])
+
+
 def regions(report, root, resources, plan):
     report.none(
         f"{root}: every regional resource names its region",
         [
             address for address, (kind, values) in resources.items()
             if kind.startswith("aws_") and not kind.startswith(GLOBAL_SERVICES) and not values.get("region")
+        ],
+    )
+    report.none(
+        f"{root}: what a region's module makes is in that region",
+        [
+            address for address, (_, values) in resources.items()
+            if home(address) and values.get("region", home(address)) != home(address)
         ],
     )
     # By name, not by the provider's default: the expression must be there.
@@ -202,10 +215,45 @@ def encryption(report, root, resources):
         f"{root}: every key rotates",
         [a for a, key in of_type(resources, "aws_kms_key").items() if not key["enable_key_rotation"]],
     )
-    buckets = set(of_type(resources, "aws_s3_bucket"))
-    for kind in ("aws_s3_bucket_public_access_block", "aws_s3_bucket_server_side_encryption_configuration", "aws_s3_bucket_policy", "aws_s3_bucket_versioning"):
-        covered = {address.replace(kind, "aws_s3_bucket") for address in of_type(resources, kind)}
-        report.equal(f"{root}: every bucket has its {kind}", covered, buckets)
+
+
+# What may read or write there cannot use a KMS key: the load balancers, Route 53's checkers; and the lease need not.
+WITHOUT_KEY = (".alb_logs.", ".latch[", ".witness[")
+
+
+def buckets(report, root, resources):
+    """Private, versioned, encrypted, without access lists; the latches let a policy in, and nothing else does."""
+    found = of_type(resources, "aws_s3_bucket")
+    parts = {}
+    for kind in (
+        "aws_s3_bucket_public_access_block", "aws_s3_bucket_server_side_encryption_configuration", "aws_s3_bucket_policy", "aws_s3_bucket_versioning",
+        "aws_s3_bucket_ownership_controls", "aws_s3_bucket_lifecycle_configuration",
+    ):
+        parts[kind] = {address.replace(kind, "aws_s3_bucket"): values for address, values in of_type(resources, kind).items()}
+        report.equal(f"{root}: every bucket has its {kind}", set(parts[kind]), set(found))
+        report.none(f"{root}: and that is in the bucket's region", [address for address, values in parts[kind].items() if values["region"] != found[address]["region"]])
+
+    for address, block in parts["aws_s3_bucket_public_access_block"].items():
+        latch = ".latch[" in address
+        report.equal(
+            f"{root}: {address} is {'open to its policy alone' if latch else 'private'}",
+            [block[name] for name in ("block_public_acls", "ignore_public_acls", "block_public_policy", "restrict_public_buckets")],
+            [True, True, not latch, not latch],
+        )
+    report.none(
+        f"{root}: old versions can be brought back",
+        [address for address, values in parts["aws_s3_bucket_versioning"].items() if values["versioning_configuration"][0]["status"] != "Enabled"],
+    )
+    algorithms = {
+        address: default["sse_algorithm"]
+        for address, values in parts["aws_s3_bucket_server_side_encryption_configuration"].items()
+        for rule in values["rule"] for default in rule["apply_server_side_encryption_by_default"]
+    }
+    report.equal(
+        f"{root}: a key encrypts every bucket that can have one",
+        algorithms, {address: "AES256" if any(part in address for part in WITHOUT_KEY) else "aws:kms" for address in found},
+    )
+    report.none(f"{root}: no bucket goes with what is in it", [address for address, bucket in found.items() if bucket["force_destroy"]])
 
 
 def alarms(report, root, resources, plan):

@@ -5,7 +5,7 @@
     terraform/tests/run.py plan state      only these parts
     terraform/tests/run.py --accept        also rewrites what is reviewed as text: expected policies, tables in READMEs
 
-Parts: format, validate, test, plan, state, failover, mutation, documents, lint.
+Parts: format, validate, test, plan, state, failover, trial, mutation, documents, lint.
 """
 
 import re
@@ -21,16 +21,22 @@ import lint_checks
 import mutation_checks
 import plan_checks
 import state_checks
+import trial_checks
 from harness import ROOTS, SCRATCH, TERRAFORM, Report, Workspace, state_resources, terraform_environment
 
-PARTS = ["format", "validate", "test", "plan", "state", "failover", "mutation", "documents", "lint"]
-DIRECTORIES = ["modules/region", "modules/global", "single-region", "multi-region", "bootstrap"]
+PARTS = ["format", "validate", "test", "plan", "state", "failover", "trial", "mutation", "documents", "lint"]
+DIRECTORIES = ["modules/bucket", "modules/region", "modules/global", "single-region", "multi-region", "bootstrap"]
 
 
-def terraform(*arguments, folder=TERRAFORM):
-    return subprocess.run(
-        ["terraform", *arguments], cwd=folder, env=terraform_environment(), capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL,
-    )
+def terraform(*arguments, folder=TERRAFORM, seconds=900):
+    """Runs terraform; one that takes longer than `seconds` counts as failed and says so."""
+    try:
+        return subprocess.run(
+            ["terraform", *arguments], cwd=folder, env=terraform_environment(), capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as late:
+        so_far = (late.stdout or b"").decode()
+        return subprocess.CompletedProcess(late.cmd, 1, so_far, f"terraform {' '.join(arguments)} did not end within {seconds} s.")
 
 
 def formatted(report):
@@ -47,15 +53,29 @@ def valid(report):
 
 
 def tested(report):
-    """`terraform test` in each directory, two at a time; each run is a check of its own."""
+    """`terraform test` for each file, two at a time; each run is a check of its own."""
+    files = [(directory, file) for directory in DIRECTORIES for file in sorted((TERRAFORM / directory / "tests").glob("*.tftest.hcl"))]
+
+    def run(test):
+        directory, file = test
+        folder = TERRAFORM / directory
+        if file.name == "variables.tftest.hcl":
+            # Rules on variables need nothing else, and hundreds of plans would take minutes.
+            folder = SCRATCH / "variables" / directory
+            shutil.rmtree(folder, ignore_errors=True)
+            (folder / "tests").mkdir(parents=True)
+            shutil.copy(TERRAFORM / directory / "variables.tf", folder)
+            shutil.copy(file, folder / "tests")
+        # A run that plans takes a second on an idle machine; a busy one gets time.
+        return terraform("test", "-no-color", f"-filter=tests/{file.name}", folder=folder, seconds=3600)
+
     with ThreadPoolExecutor(max_workers=2) as pool:
-        results = pool.map(lambda directory: terraform("test", "-no-color", folder=TERRAFORM / directory), DIRECTORIES)
-    for directory, result in zip(DIRECTORIES, results):
-        runs = re.findall(r'run "(\w+)"\.\.\. (\w+)', result.stdout)
-        for name, outcome in runs:
-            report.check(f"test: {directory}: {name.replace('_', ' ')}", outcome == "pass", "" if outcome == "pass" else outcome)
-        if result.returncode != 0 or not runs:
-            report.check(f"test: {directory} ran to its end", False, result.stdout + result.stderr)
+        for (directory, file), result in zip(files, pool.map(run, files)):
+            runs = re.findall(r'run "(\w+)"\.\.\. (\w+)', result.stdout)
+            for name, outcome in runs:
+                report.check(f"test: {directory}: {name.replace('_', ' ')}", outcome == "pass", "" if outcome == "pass" else outcome)
+            if result.returncode != 0 or not runs:
+                report.check(f"test: {directory}/tests/{file.name} ran to its end", False, result.stdout + result.stderr)
 
 
 def proved(report, parts, accept):
@@ -75,8 +95,10 @@ def proved(report, parts, accept):
             state_checks.check(report, root, workspace, accept)
         if "failover" in parts and root == "multi-region":
             failover_checks.check(report, workspace)
-    if parts & {"state", "lint"}:
+    if parts & {"plan", "state", "lint"}:
         bootstrap = Workspace("bootstrap", {"github_repository": "hello-you/hello-you"})
+        if "plan" in parts:
+            plan_checks.buckets(report, "bootstrap", bootstrap.plan().resources())
         bootstrap.apply()
         resources = state_resources(bootstrap.state())
         policies.update({f"bootstrap: {address}": policy for address, policy in state_checks.raw_policies(resources).items()})
@@ -105,6 +127,8 @@ def main(arguments):
     if "test" in parts:
         tested(report)
     policies, settings = proved(report, parts, accept) if parts & {"plan", "state", "failover", "documents", "lint"} else ({}, set())
+    if "trial" in parts:
+        trial_checks.check(report)
     if "mutation" in parts:
         mutation_checks.check(report)
     if "documents" in parts:

@@ -8,7 +8,7 @@ mod waits;
 use crate::{
     board::{Board, WaitError},
     events::{Events, now},
-    meaning::{catalogue, interfaces, secrets},
+    meaning::{catalogue, interfaces, secrets, task_definitions},
     store::StoreError,
     world::{Contents, Draft, Resource, ResourceKey, World, key_of},
 };
@@ -88,11 +88,10 @@ impl LabBackend {
 
     async fn create(&self, change: &Change) -> Result<Value, Diagnostic> {
         let run = self.run.load(Ordering::Relaxed);
-        let made_up = change.made_up();
         let stored = self.world.change(|draft| {
             let resource = match self.cut_short(draft, change, run) {
                 Some(found) => Resource { made_in: run, deleting: false, ..Resource::clone(&found) },
-                None => new_resource(draft, change, made_up, run)?,
+                None => new_resource(draft, change, run)?,
             };
             let state = resource.state.clone();
             draft.put_resource(resource);
@@ -103,8 +102,14 @@ impl LabBackend {
         let key = key_of(&change.schema.name, &change.place.region, &state);
         let _in_flight = self.in_flight(key.clone());
         self.events.tell("terraform", &format!("{key} is to be made"));
-        self.settle(&change.schema, &key, waits::after_change(&change.schema.name, &state)).await?;
-        Ok(self.current(&key).unwrap_or(state))
+        match self.settle(waits::after_change(&change.schema.name, &state)).await {
+            Ok(()) => Ok(self.current(&key).unwrap_or(state)),
+            Err(WaitError::Failed { reason, .. }) if waits::is_refused_at_once(&key.type_name) => {
+                self.remove(&change.schema, &key).await?;
+                Err(failed(&change.schema, &ChangeError::Refused(reason)))
+            }
+            Err(error) => Err(not_settled(&change.schema, &key, &error)),
+        }
     }
 
     /// A resource that an earlier run asked for in the same words and that Terraform has never come back to.
@@ -147,50 +152,51 @@ impl LabBackend {
         let key = stored.map_err(|error| failed(&change.schema, &error))?;
         let _in_flight = self.in_flight(key.clone());
         self.events.tell("terraform", &format!("{key} has changed"));
-        self.settle(&change.schema, &key, waits::after_change(type_name, &state)).await?;
+        let settled = self.settle(waits::after_change(type_name, &state)).await;
+        settled.map_err(|error| not_settled(&change.schema, &key, &error))?;
         Ok(self.current(&key).unwrap_or(state))
     }
 
     async fn delete(&self, change: &Change) -> Result<Value, Diagnostic> {
         let key = key_of(&change.schema.name, &change.place.region, &change.prior);
+        let _in_flight = self.in_flight(key.clone());
+        self.remove(&change.schema, &key).await?;
+        Ok(Value::Null)
+    }
+
+    /// Ends a resource's parts, then forgets it.
+    async fn remove(&self, schema: &TypeSchema, key: &ResourceKey) -> Result<(), Diagnostic> {
         let marked = self.world.change(|draft| {
-            let Some(known) = draft.contents.resources.get(&key).cloned() else { return Ok(None) };
+            let Some(known) = draft.contents.resources.get(key).cloned() else { return Ok(None) };
             if let Some(reason) = protection(&known) {
                 return Err(ChangeError::Refused(reason));
             }
             draft.put_resource(Resource { deleting: true, ..Resource::clone(&known) });
             Ok(Some(known))
         });
-        let Some(known) = marked.map_err(|error| failed(&change.schema, &error))? else {
-            return Ok(Value::Null);
-        };
-        let _in_flight = self.in_flight(key.clone());
+        let Some(known) = marked.map_err(|error| failed(schema, &error))? else { return Ok(()) };
         self.events.tell("terraform", &format!("{key} is to go"));
-        self.settle(&change.schema, &key, waits::before_removal(&known)).await?;
+        let settled = self.settle(waits::before_removal(&known)).await;
+        settled.map_err(|error| not_settled(schema, key, &error))?;
         let removed = self.world.change(|draft| {
-            draft.remove_resource(&key);
+            draft.remove_resource(key);
+            if key.type_name == task_definitions::TYPE {
+                task_definitions::retire(draft, &known);
+            }
             interfaces::allocate(draft)?;
             Ok::<_, ChangeError>(())
         });
-        removed.map_err(|error| failed(&change.schema, &error))?;
-        self.settle(&change.schema, &key, waits::after_removal(&key.type_name)).await?;
-        Ok(Value::Null)
+        removed.map_err(|error| failed(schema, &error))?;
+        let settled = self.settle(waits::after_removal(&key.type_name)).await;
+        settled.map_err(|error| not_settled(schema, key, &error))
     }
 
     /// Waits for the parts of a change.
-    async fn settle(
-        &self,
-        schema: &TypeSchema,
-        key: &ResourceKey,
-        waits: Vec<Wait>,
-    ) -> Result<(), Diagnostic> {
+    async fn settle(&self, waits: Vec<Wait>) -> Result<(), WaitError> {
         let generation = self.world.generation();
         for wait in waits {
             let wanted = if wait.gone { None } else { Some(generation) };
-            self.board
-                .wait(&wait.part, wanted, wait.limit)
-                .await
-                .map_err(|error| not_settled(schema, key, &error))?;
+            self.board.wait(&wait.part, wanted, wait.limit).await?;
         }
         Ok(())
     }
@@ -200,13 +206,9 @@ impl LabBackend {
     }
 }
 
-fn new_resource(
-    draft: &mut Draft,
-    change: &Change,
-    mut state: Value,
-    run: u64,
-) -> Result<Resource, ChangeError> {
+fn new_resource(draft: &mut Draft, change: &Change, run: u64) -> Result<Resource, ChangeError> {
     let (type_name, region) = (&change.schema.name, &change.place.region);
+    let mut state = made_up(draft, change);
     catalogue::complete(draft, type_name, region, &Value::Null, &mut state)?;
     let resource = Resource {
         type_name: type_name.clone(),
@@ -230,11 +232,24 @@ fn new_resource(
     Ok(resource)
 }
 
+/// The planned state made up.
+fn made_up(draft: &mut Draft, change: &Change) -> Value {
+    if change.schema.name != task_definitions::TYPE || !change.planned.get("revision").is_unknown() {
+        return change.made_up();
+    }
+    let family = change.planned.get("family").as_str().unwrap_or_default();
+    let revision = task_definitions::next_revision(draft, &change.place.region, family);
+    let mut numbered = change.clone();
+    numbered.planned.set("revision", revision.into());
+    numbered.made_up()
+}
+
 /// Types whose names are unique in a region, with the attribute that holds the name.
 const UNIQUE_NAMES: &[(&str, &str)] = &[
     ("aws_cloudwatch_log_group", "name"),
     ("aws_db_instance", "identifier"),
     ("aws_db_parameter_group", "name"),
+    ("aws_db_snapshot", "db_snapshot_identifier"),
     ("aws_db_subnet_group", "name"),
     ("aws_lb", "name"),
     ("aws_lb_target_group", "name"),
@@ -347,11 +362,29 @@ impl Backend for LabBackend {
     }
 
     async fn read(&self, existing: Existing) -> Result<Value, Diagnostic> {
-        let Existing { schema, place, state } = existing;
+        let Existing { schema, place, state, imported } = existing;
         let key = key_of(&schema.name, &place.region, &state);
         let contents = self.world.snapshot();
-        let found = contents.resources.get(&key).or_else(|| contents.get(&schema.name, &key.id));
-        let Some(resource) = found.filter(|resource| !resource.deleting) else { return Ok(Value::Null) };
+        // What an import's identifier says need not be `id`: a route has a table and a destination.
+        let says_so = |resource: &&Arc<Resource>| {
+            let mut said = state.entries().into_iter().flatten().filter(|(_, value)| !value.is_null());
+            said.all(|(name, value)| *value == Value::List(Vec::new()) || resource.state.get(name) == value)
+        };
+        let found = if imported {
+            contents.of_type(&schema.name).find(says_so)
+        } else {
+            contents.resources.get(&key).or_else(|| contents.get(&schema.name, &key.id))
+        };
+        let Some(resource) = found else { return Ok(Value::Null) };
+        if resource.deleting {
+            // Its deletion was cut short. It counts as gone once its parts are: what it stood on goes next.
+            if !task_definitions::is_retired(resource) {
+                let key = resource.key();
+                let _in_flight = self.in_flight(key.clone());
+                self.remove(&schema, &key).await?;
+            }
+            return Ok(Value::Null);
+        }
         if !resource.acknowledged {
             let seen = Resource { acknowledged: true, ..Resource::clone(resource) };
             let stored = self.world.change(|draft| {

@@ -101,10 +101,11 @@ impl Board {
                 match (self.get(part), generation) {
                     (Some(Condition::Ready(reached)), Some(wanted)) if reached >= wanted => return Ok(()),
                     (Some(Condition::Gone), None) => return Ok(()),
-                    (Some(Condition::Failed(reason)), _) => {
+                    (Some(Condition::Failed(reason)), Some(_)) => {
                         return Err(WaitError::Failed { part: part.to_owned(), reason });
                     }
-                    (Some(Condition::Pending(sentence)), _) => last = sentence,
+                    // What could not become what it should be can still go.
+                    (Some(Condition::Failed(sentence) | Condition::Pending(sentence)), _) => last = sentence,
                     (Some(Condition::Ready(_)), _) => {
                         "an earlier change is ready, this one is not yet".clone_into(&mut last);
                     }
@@ -154,5 +155,14 @@ mod tests {
         board.set("db", Condition::Failed("PostgreSQL 17 is not installed".to_owned()));
         let error = board.wait("db", Some(1), LIMIT).await.unwrap_err();
         assert_eq!(error.to_string(), "db: PostgreSQL 17 is not installed");
+    }
+
+    #[tokio::test]
+    async fn a_failed_part_can_still_go() {
+        let board = Board::default();
+        board.set("db", Condition::Failed("PostgreSQL 17 is not installed".to_owned()));
+        let later = async { board.set("db", Condition::Gone) };
+        let (waited, _) = tokio::join!(board.wait("db", None, LIMIT), later);
+        assert_eq!(waited, Ok(()));
     }
 }

@@ -8,7 +8,7 @@
 //! - [`internet`]: the registry, and the port of this machine that leads into the lab
 //! - [`dns`]: the DNS servers
 //! - [`log_groups`]: where logs go
-//! - [`databases`], [`load_balancers`], [`services`]: parts by that name
+//! - [`databases`], [`load_balancers`], [`services`], [`snapshots`]: parts by that name
 
 pub mod databases;
 pub mod dns;
@@ -17,6 +17,7 @@ pub mod load_balancers;
 pub mod log_groups;
 pub mod network;
 pub mod services;
+pub mod snapshots;
 
 use crate::{
     board::{Board, Condition, part},
@@ -162,6 +163,7 @@ pub async fn run(context: Arc<Context>, port: u16, stop: watch::Receiver<bool>) 
         dns::run(Arc::clone(&context), stop.clone()),
         log_groups::run(Arc::clone(&context), stop.clone()),
         databases::run(Arc::clone(&context), stop.clone()),
+        snapshots::run(Arc::clone(&context), stop.clone()),
         load_balancers::run(Arc::clone(&context), stop.clone()),
         services::run(context, stop),
     );

@@ -1,6 +1,7 @@
 //! What resources mean: the way from what Terraform applied to the models of parts. Pure functions of what is known.
 //!
 //! - [`catalogue`]: which types are real, which are kept for others, which are only recorded
+//! - [`document`]: the same as a table for the manual
 //! - [`interfaces`]: who needs a network interface, and which addresses are given away
 //! - [`databases`], [`load_balancers`], [`tasks`], [`dns`]: the models of those parts
 //! - [`task_definitions`]: their revisions, and those that a service still needs
@@ -12,6 +13,7 @@
 pub mod catalogue;
 pub mod databases;
 pub mod dns;
+pub mod document;
 pub mod interfaces;
 pub mod load_balancers;
 pub mod network;

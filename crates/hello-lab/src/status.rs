@@ -133,11 +133,15 @@ fn words(condition: &Condition) -> String {
 /// The owner of the interface that a part's name means: `db/hello`, `task/1a2b`, `alb/hello-alb`, `nat/...`, with or
 /// without its region, and as short as it is unique.
 pub fn owner_of(contents: &Contents, name: &str) -> Result<String, String> {
-    let fits = |owner: &&String| {
-        let rest = owner.split_once('/').map_or(owner.as_str(), |(_, rest)| rest);
-        owner.as_str() == name || rest == name || rest.starts_with(name)
-    };
-    let found: Vec<&String> = contents.interfaces.keys().filter(fits).collect();
+    let without_region =
+        |owner: &str| owner.split_once('/').map_or_else(|| owner.to_owned(), |(_, rest)| rest.to_owned());
+    // A whole name means its part, though another's may begin with it: db/hello and db/hello-replica.
+    let whole = |owner: &&String| owner.as_str() == name || without_region(owner) == name;
+    let begins = |owner: &&String| without_region(owner).starts_with(name);
+    let mut found: Vec<&String> = contents.interfaces.keys().filter(whole).collect();
+    if found.is_empty() {
+        found = contents.interfaces.keys().filter(begins).collect();
+    }
     match found.as_slice() {
         [one] => Ok((*one).clone()),
         [] => {
@@ -188,5 +192,12 @@ mod tests {
         assert_eq!(owner_of(&contents, "db/hello").unwrap(), "eu-west-1/db/hello");
         assert!(owner_of(&contents, "task").unwrap_err().contains("may mean"));
         assert!(owner_of(&contents, "alb").unwrap_err().contains("db/hello"));
+    }
+
+    #[test]
+    fn a_whole_name_means_its_part_though_another_begins_with_it() {
+        let contents = contents(&["eu-west-1/db/hello", "eu-west-1/db/hello-replica"]);
+        assert_eq!(owner_of(&contents, "db/hello").unwrap(), "eu-west-1/db/hello");
+        assert!(owner_of(&contents, "db/hel").unwrap_err().contains("may mean"));
     }
 }

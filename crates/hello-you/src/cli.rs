@@ -14,7 +14,7 @@ use crate::config::{ConfigError, Environment, HealthcheckConfig, MigrateConfig, 
 /// The version and the revision it was built from, as `--version` and the metrics give it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The git revision, or `unknown` if it was built from something else than a checkout.
-pub const REVISION: &str = env!("HELLO_YOU_REVISION");
+pub const REVISION: &str = env!("BUILD_REVISION");
 
 /// `EX_USAGE` of BSD's `sysexits.h`: the command was used incorrectly.
 const EXIT_USAGE: u8 = 64;
@@ -254,6 +254,14 @@ mod tests {
     #[test]
     fn clap_finds_no_fault_with_the_commands() {
         command_line().debug_assert();
+    }
+
+    /// `cargo run` passes the build script's variables on, and one that looks like a setting would be warned about.
+    #[test]
+    fn no_variable_of_the_build_looks_like_a_setting() {
+        let names = include_str!("../build.rs").split("cargo:rustc-env=").skip(1);
+        let names: Vec<_> = names.filter_map(|rest| rest.split('=').next()).collect();
+        assert!(!names.is_empty() && !names.iter().any(|name| name.starts_with("HELLO_")), "{names:?}");
     }
 
     #[test]

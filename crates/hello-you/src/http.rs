@@ -3,16 +3,19 @@
 //! - [`listener`]: accepts connections and hands them to worker threads, each with a runtime of its own
 //! - `connection`, `guarded_io`, `head_scan`: one client's connection, its limits
 //! - `dispatch`: from method and path to a handler; request id, log line, metrics around it
-//! - `hello`, `users`, `health`, `pages`: the handlers
+//! - `hello`, `users`, `health`, `pages`: the handlers; `query`, `birth_date_body`, `accept`: what they read of a request
+//! - `embedded`: content that is compiled in, with its tag, compressed
 //! - [`problem`]: every error a client can get
 //! - [`openapi`]: the document about all this
 //!
 //! Paths are so few that a `match` finds a handler; a router and its layers cost more than the handlers themselves
 //! (docs/ARCHITECTURE.md has the figures).
 
+mod accept;
 mod birth_date_body;
 mod connection;
 mod dispatch;
+mod embedded;
 mod guarded_io;
 mod head_scan;
 mod health;

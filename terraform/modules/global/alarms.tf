@@ -58,7 +58,7 @@ data "aws_iam_policy_document" "alarms_key" {
 }
 
 resource "aws_kms_key" "alarms" {
-  for_each = local.peering
+  for_each = local.two_regions
   region   = local.route53_region
 
   description             = "${local.name}: topic of the health checks' alarms"

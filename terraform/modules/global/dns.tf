@@ -83,7 +83,7 @@ resource "aws_route53_health_check" "latch" {
   for_each = local.pair
 
   type               = "HTTPS"
-  fqdn               = aws_s3_bucket.latch[each.key].bucket_regional_domain_name
+  fqdn               = module.latch[each.key].regional_domain_name
   port               = 443
   resource_path      = "/${local.latch_keys[each.key]}"
   enable_sni         = true
@@ -94,7 +94,7 @@ resource "aws_route53_health_check" "latch" {
   tags = { Name = "${local.name}-latch-${each.key}" }
 
   # Without the policy S3 answers 403 with the object there, too, and the latch would never hold.
-  depends_on = [aws_s3_bucket_policy.latch]
+  depends_on = [module.latch]
 }
 
 resource "aws_route53_health_check" "region_ok" {
@@ -114,7 +114,7 @@ resource "aws_route53_health_check" "region_ok" {
 resource "aws_route53_record" "primary" {
   # checkov:skip=CKV2_AWS_23:the record leads to the load balancer that the variable names
 
-  for_each = local.two ? toset(["this"]) : toset([])
+  for_each = local.two_regions
 
   zone_id         = local.zone_id
   name            = var.domain
@@ -136,7 +136,7 @@ resource "aws_route53_record" "primary" {
 resource "aws_route53_record" "secondary" {
   # checkov:skip=CKV2_AWS_23:the record leads to the load balancer that the variable names
 
-  for_each = local.two ? toset(["this"]) : toset([])
+  for_each = local.two_regions
 
   zone_id         = local.zone_id
   name            = var.domain

@@ -9,9 +9,10 @@ locals {
   protected = var.environment == "production"
 
   # What exists for two regions only hangs on this, and never on who is active.
-  two   = length(var.regions) == 2
-  pair  = local.two ? var.regions : {}
-  other = { a = "b", b = "a" }
+  two         = length(var.regions) == 2
+  two_regions = local.two ? toset(["this"]) : toset([])
+  pair        = local.two ? var.regions : {}
+  other       = { a = "b", b = "a" }
 
   pilot_region = local.other[var.active_region]
 }

@@ -19,7 +19,7 @@ data "aws_iam_policy_document" "operator_trust" {
 }
 
 resource "aws_iam_role" "operator" {
-  for_each = local.two ? toset(["this"]) : toset([])
+  for_each = local.two_regions
 
   name                 = "${local.name}-failover-operator"
   description          = "Sets and lifts the latches, promotes a replica, scales a region up"
@@ -35,7 +35,7 @@ data "aws_iam_policy_document" "operator" {
   statement {
     sid       = "SetAndLiftLatches"
     actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-    resources = [for letter, bucket in aws_s3_bucket.latch : "${bucket.arn}/${local.latch_keys[letter]}"]
+    resources = [for letter, bucket in local.latch_buckets : "arn:${local.partition}:s3:::${bucket}/${local.latch_keys[letter]}"]
   }
 
   statement {

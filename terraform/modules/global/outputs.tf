@@ -1,8 +1,3 @@
-output "zone_id" {
-  description = "Id of the hosted zone."
-  value       = local.zone_id
-}
-
 output "name_servers" {
   description = "Name servers of the zone made here, to be entered at the registrar or in the parent zone; empty where a zone was given."
   value       = flatten([for zone in aws_route53_zone.this : zone.name_servers])
@@ -15,7 +10,7 @@ output "validation_fqdns" {
 
 output "latch_objects" {
   description = "For each region the S3 object whose existence sends traffic away from it, as s3://BUCKET/KEY."
-  value       = { for letter, bucket in aws_s3_bucket.latch : letter => "s3://${bucket.bucket}/${local.latch_keys[letter]}" }
+  value       = { for letter, bucket in local.latch_buckets : letter => "s3://${bucket}/${local.latch_keys[letter]}" }
 }
 
 output "health_check_ids" {
@@ -34,7 +29,7 @@ output "operator_role_arn" {
 
 output "witness_bucket" {
   description = "Bucket of the controller's lease; null with one region."
-  value       = one([for bucket in aws_s3_bucket.witness : bucket.bucket])
+  value       = one([for bucket in module.witness : bucket.name])
 }
 
 output "controller_role_arn" {

@@ -5,8 +5,6 @@
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_VPC.WorkingWithRDSInstanceinaVPC.html
 
 locals {
-  peering = local.two ? toset(["this"]) : toset([])
-
   # For each region and each of its zones the route there, and for each of the *other* region's zones a pair of rules.
   peering_routes = merge([
     for letter, region in local.pair : {
@@ -32,7 +30,7 @@ locals {
 }
 
 resource "aws_vpc_peering_connection" "this" {
-  for_each = local.peering
+  for_each = local.two_regions
   region   = var.regions["a"].region
 
   vpc_id      = var.regions["a"].vpc_id

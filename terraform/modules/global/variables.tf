@@ -5,8 +5,8 @@ variable "name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 14
-    error_message = "name must be lower-case letters, digits and single hyphens, begin with a letter, and have at most 14 characters."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 14 && !can(regex("^(internal|sg|sthree)(-|$)", var.name))
+    error_message = "name must be lower-case letters, digits and single hyphens, begin with a letter, have at most 14 characters, and not begin with internal, sg or sthree, which AWS keeps for itself."
   }
 }
 
@@ -27,8 +27,8 @@ variable "domain" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.domain))
-    error_message = "domain must be a lower-case DNS name such as hello.example.com, without a trailing dot."
+    condition     = can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.domain)) && length(var.domain) <= 64
+    error_message = "domain must be a lower-case DNS name such as hello.example.com, without a trailing dot, of at most 64 characters (the limit for a certificate)."
   }
 }
 
@@ -119,7 +119,7 @@ variable "alarm_email" {
   default     = null
 
   validation {
-    condition     = var.alarm_email == null ? true : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", var.alarm_email))
+    condition     = var.alarm_email == null ? true : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.alarm_email))
     error_message = "alarm_email must be an e-mail address, or null."
   }
 }

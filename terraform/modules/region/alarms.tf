@@ -298,13 +298,16 @@ locals {
   }
 
   alarms = merge(local.database_alarms, local.service_alarms, local.load_balancer_alarms, local.bastion_alarms)
+
+  # The system's name once, also where the key begins with that of a database.
+  alarm_names = { for key, alarm in local.alarms : key => "${local.name}-${trimprefix(key, "${local.name}-")}" }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms
   region   = var.region
 
-  alarm_name        = "${local.name}-${trimprefix(each.key, "${local.name}-")}"
+  alarm_name        = local.alarm_names[each.key]
   alarm_description = each.value.why
   alarm_actions     = [aws_sns_topic.alarms.arn]
   ok_actions        = [aws_sns_topic.alarms.arn]
@@ -320,7 +323,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   evaluation_periods  = each.value.periods
   treat_missing_data  = each.value.missing
 
-  tags = { Name = "${local.name}-${trimprefix(each.key, "${local.name}-")}" }
+  tags = { Name = local.alarm_names[each.key] }
 }
 
 # ---------------------------------------------------------------------------------------------------------------------

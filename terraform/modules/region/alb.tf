@@ -86,7 +86,7 @@ resource "aws_lb" "this" {
   enable_deletion_protection = local.protected
 
   access_logs {
-    bucket  = aws_s3_bucket.alb_logs.bucket
+    bucket  = module.alb_logs.name
     prefix  = "alb"
     enabled = true
   }
@@ -94,7 +94,7 @@ resource "aws_lb" "this" {
   tags = { Name = "${local.name}-alb" }
 
   # AWS writes a test object when access logs are switched on, so the bucket must let it.
-  depends_on = [aws_s3_bucket_policy.alb_logs]
+  depends_on = [module.alb_logs]
 }
 
 resource "aws_lb_target_group" "this" {
@@ -116,10 +116,10 @@ resource "aws_lb_target_group" "this" {
     protocol            = "HTTP"
     port                = "traffic-port"
     matcher             = "200"
-    interval            = 10
-    timeout             = 5
-    healthy_threshold   = 2
-    unhealthy_threshold = 3
+    interval            = var.load_balancer.health_check.interval
+    timeout             = var.load_balancer.health_check.timeout
+    healthy_threshold   = var.load_balancer.health_check.healthy_threshold
+    unhealthy_threshold = var.load_balancer.health_check.unhealthy_threshold
   }
 
   # Below this number of healthy targets requests go to all of them (fail open), and DNS leaves the zone.
@@ -226,90 +226,21 @@ resource "aws_acm_certificate_validation" "this" {
 # Access logs
 # ---------------------------------------------------------------------------------------------------------------------
 
-resource "aws_s3_bucket" "alb_logs" {
-  # checkov:skip=CKV_AWS_18:the trail sees who changes the bucket; a log of each read would need a bucket, and that one a bucket
-  # checkov:skip=CKV2_AWS_62:nothing has to happen when an object arrives
-  # checkov:skip=CKV_AWS_144:access logs of a lost region are no help in the other
-  # checkov:skip=CKV_AWS_145:Elastic Load Balancing writes to SSE-S3 buckets only
-
-  region = var.region
-
-  bucket        = "${local.name}-alb-logs-${local.account}-${var.region}"
-  force_destroy = !local.protected
-
-  tags = { Name = "${local.name}-alb-logs" }
+locals {
+  alb_logs_bucket = "${local.name}-alb-logs-${local.account}-${var.region}"
 }
 
-resource "aws_s3_bucket_public_access_block" "alb_logs" {
-  region = var.region
-
-  bucket                  = aws_s3_bucket.alb_logs.id
-  block_public_acls       = true
-  block_public_policy     = true
-  ignore_public_acls      = true
-  restrict_public_buckets = true
-}
-
-resource "aws_s3_bucket_ownership_controls" "alb_logs" {
-  region = var.region
-
-  bucket = aws_s3_bucket.alb_logs.id
-
-  rule {
-    object_ownership = "BucketOwnerEnforced"
-  }
-}
-
-resource "aws_s3_bucket_versioning" "alb_logs" {
-  region = var.region
-
-  bucket = aws_s3_bucket.alb_logs.id
-
-  versioning_configuration {
-    status = "Enabled"
-  }
-}
-
-# "The only server-side encryption option that's supported is Amazon S3-managed keys (SSE-S3)."
+# "The only server-side encryption option that's supported is Amazon S3-managed keys (SSE-S3)": hence no key.
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
-resource "aws_s3_bucket_server_side_encryption_configuration" "alb_logs" {
-  region = var.region
+module "alb_logs" {
+  source = "../bucket"
 
-  bucket = aws_s3_bucket.alb_logs.id
-
-  rule {
-    apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
-    }
-  }
-}
-
-resource "aws_s3_bucket_lifecycle_configuration" "alb_logs" {
-  region = var.region
-
-  bucket = aws_s3_bucket.alb_logs.id
-
-  rule {
-    id     = "expire"
-    status = "Enabled"
-
-    filter {}
-
-    expiration {
-      days = var.load_balancer.log_retention_days
-    }
-
-    noncurrent_version_expiration {
-      noncurrent_days = 7
-    }
-
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 7
-    }
-  }
-
-  # A rule for noncurrent versions needs versioning.
-  depends_on = [aws_s3_bucket_versioning.alb_logs]
+  region           = var.region
+  name             = local.alb_logs_bucket
+  expire_days      = var.load_balancer.log_retention_days
+  old_version_days = 7
+  force_destroy    = !local.protected
+  policies         = [data.aws_iam_policy_document.alb_logs.json]
 }
 
 data "aws_iam_policy_document" "alb_logs" {
@@ -318,38 +249,11 @@ data "aws_iam_policy_document" "alb_logs" {
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html#attach-bucket-policy
     sid       = "LoadBalancerWritesItsLogs"
     actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.alb_logs.arn}/alb/AWSLogs/${local.account}/*"]
+    resources = ["arn:${local.partition}:s3:::${local.alb_logs_bucket}/alb/AWSLogs/${local.account}/*"]
 
     principals {
       type        = "Service"
       identifiers = ["logdelivery.elasticloadbalancing.amazonaws.com"]
     }
   }
-
-  statement {
-    sid       = "OnlyEncryptedConnections"
-    effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = [aws_s3_bucket.alb_logs.arn, "${aws_s3_bucket.alb_logs.arn}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
-resource "aws_s3_bucket_policy" "alb_logs" {
-  region = var.region
-
-  bucket = aws_s3_bucket.alb_logs.id
-  policy = data.aws_iam_policy_document.alb_logs.json
-
-  depends_on = [aws_s3_bucket_public_access_block.alb_logs]
 }

@@ -51,9 +51,9 @@ resource "aws_appautoscaling_policy" "service" {
   target_tracking_scaling_policy_configuration {
     target_value = each.value.target
 
-    # Out at once; in slowly, so that a lull between two waves does not take away what the second one needs.
-    scale_out_cooldown = 30
-    scale_in_cooldown  = 300
+    # By default out at once, and in slowly, so that a lull between two waves does not take away what the second one needs.
+    scale_out_cooldown = var.scaling.out_cooldown
+    scale_in_cooldown  = var.scaling.in_cooldown
 
     predefined_metric_specification {
       predefined_metric_type = each.value.metric

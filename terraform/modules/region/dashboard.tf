@@ -3,10 +3,7 @@
 locals {
   alarm_arn_prefix = "arn:${local.partition}:cloudwatch:${var.region}:${local.account}:alarm:"
 
-  alarm_names = sort(concat(
-    [for key, alarm in local.alarms : "${local.name}-${trimprefix(key, "${local.name}-")}"],
-    ["${local.name}-running-below-desired"],
-  ))
+  shown_alarms = sort(concat(values(local.alarm_names), ["${local.name}-running-below-desired"]))
 
   metric_widgets = [
     for key in sort(keys(local.alarms)) : {
@@ -53,7 +50,7 @@ locals {
     height = 4
     properties = {
       title  = "${local.name} in ${var.region}"
-      alarms = [for name in local.alarm_names : "${local.alarm_arn_prefix}${name}"]
+      alarms = [for name in local.shown_alarms : "${local.alarm_arn_prefix}${name}"]
     }
   }
 }

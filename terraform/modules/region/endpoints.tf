@@ -1,4 +1,4 @@
-# S3 by gateway endpoint: free, and image layers and logs that live in S3 do not pay for the NAT gateway.
+# S3 by gateway endpoint: free, and what goes to S3 does not pay for the NAT gateway.
 resource "aws_vpc_endpoint" "s3" {
   region = var.region
 
@@ -32,7 +32,7 @@ resource "aws_security_group" "endpoints" {
   region   = var.region
 
   name        = "${local.name}-endpoints"
-  description = "Interface endpoints: HTTPS from the tasks"
+  description = "Interface endpoints: HTTPS from tasks and bastion"
   vpc_id      = aws_vpc.this.id
 
   tags = { Name = "${local.name}-endpoints" }
@@ -50,4 +50,20 @@ resource "aws_vpc_security_group_ingress_rule" "endpoints_from_tasks" {
   to_port                      = 443
 
   tags = { Name = "${local.name}-endpoints-from-tasks" }
+}
+
+# An endpoint takes its service's own name over in the whole VPC, so without this rule one for Session Manager (ssm,
+# ssmmessages) would cut the bastion off from it.
+resource "aws_vpc_security_group_ingress_rule" "endpoints_from_bastion" {
+  for_each = length(var.network.interface_endpoints) > 0 ? aws_security_group.bastion : {}
+  region   = var.region
+
+  security_group_id            = aws_security_group.endpoints["this"].id
+  description                  = "HTTPS from the bastion"
+  referenced_security_group_id = each.value.id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+
+  tags = { Name = "${local.name}-endpoints-from-bastion" }
 }

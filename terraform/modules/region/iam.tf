@@ -1,6 +1,56 @@
 # Roles carry the region in their names: IAM is global, and this module may stand twice in one account.
 # Who may take a role on is narrowed to this account where the service says whom it acts for (aws:SourceAccount).
 
+locals {
+  # Services that say for whom they act, and for which of its resources.
+  trusted_services = {
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+    task = {
+      sid     = "EcsTasksOfThisAccount"
+      service = "ecs-tasks.amazonaws.com"
+      source  = "arn:${local.partition}:ecs:${var.region}:${local.account}:*"
+    }
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Monitoring.OS.Enabling.html
+    monitoring = {
+      sid     = "RdsMonitoringOfThisAccount"
+      service = "monitoring.rds.amazonaws.com"
+      source  = "arn:${local.partition}:rds:${var.region}:${local.account}:db:${local.name}-*"
+    }
+    # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+    flow_log = {
+      sid     = "FlowLogsOfThisAccount"
+      service = "vpc-flow-logs.amazonaws.com"
+      source  = "arn:${local.partition}:ec2:${var.region}:${local.account}:vpc-flow-log/*"
+    }
+  }
+}
+
+data "aws_iam_policy_document" "trust" {
+  for_each = local.trusted_services
+
+  statement {
+    sid     = each.value.sid
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = [each.value.service]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = [each.value.source]
+    }
+  }
+}
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Execution role: what ECS does before the container runs (pull, secrets, log stream)
 # ---------------------------------------------------------------------------------------------------------------------
@@ -64,35 +114,10 @@ resource "aws_iam_role_policy" "execution" {
 # Task role: the program calls no AWS service, so this role may do nothing
 # ---------------------------------------------------------------------------------------------------------------------
 
-data "aws_iam_policy_document" "tasks_trust" {
-  statement {
-    sid     = "EcsTasksOfThisAccount"
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["ecs-tasks.amazonaws.com"]
-    }
-
-    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-
-    condition {
-      test     = "ArnLike"
-      variable = "aws:SourceArn"
-      values   = ["arn:${local.partition}:ecs:${var.region}:${local.account}:*"]
-    }
-  }
-}
-
 resource "aws_iam_role" "task" {
   name               = "${local.role_prefix}-task"
   description        = "The program itself: it calls no AWS service, so there is no policy"
-  assume_role_policy = data.aws_iam_policy_document.tasks_trust.json
+  assume_role_policy = data.aws_iam_policy_document.trust["task"].json
 
   tags = { Name = "${local.role_prefix}-task" }
 }
@@ -101,35 +126,10 @@ resource "aws_iam_role" "task" {
 # RDS enhanced monitoring
 # ---------------------------------------------------------------------------------------------------------------------
 
-data "aws_iam_policy_document" "monitoring_trust" {
-  statement {
-    sid     = "RdsMonitoringOfThisAccount"
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["monitoring.rds.amazonaws.com"]
-    }
-
-    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Monitoring.OS.Enabling.html
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-
-    condition {
-      test     = "ArnLike"
-      variable = "aws:SourceArn"
-      values   = ["arn:${local.partition}:rds:${var.region}:${local.account}:db:${local.name}-*"]
-    }
-  }
-}
-
 resource "aws_iam_role" "monitoring" {
   name               = "${local.role_prefix}-rds-monitoring"
   description        = "RDS enhanced monitoring writes the operating system's metrics"
-  assume_role_policy = data.aws_iam_policy_document.monitoring_trust.json
+  assume_role_policy = data.aws_iam_policy_document.trust["monitoring"].json
 
   tags = { Name = "${local.role_prefix}-rds-monitoring" }
 }
@@ -144,35 +144,10 @@ resource "aws_iam_role_policy_attachment" "monitoring" {
 # VPC flow logs
 # ---------------------------------------------------------------------------------------------------------------------
 
-data "aws_iam_policy_document" "flow_log_trust" {
-  statement {
-    sid     = "FlowLogsOfThisAccount"
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["vpc-flow-logs.amazonaws.com"]
-    }
-
-    # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-
-    condition {
-      test     = "ArnLike"
-      variable = "aws:SourceArn"
-      values   = ["arn:${local.partition}:ec2:${var.region}:${local.account}:vpc-flow-log/*"]
-    }
-  }
-}
-
 resource "aws_iam_role" "flow_log" {
   name               = "${local.role_prefix}-flow-log"
   description        = "VPC flow logs write to their log group"
-  assume_role_policy = data.aws_iam_policy_document.flow_log_trust.json
+  assume_role_policy = data.aws_iam_policy_document.trust["flow_log"].json
 
   tags = { Name = "${local.role_prefix}-flow-log" }
 }

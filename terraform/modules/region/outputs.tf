@@ -3,57 +3,31 @@ output "region" {
   value       = var.region
 }
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Network
-# ---------------------------------------------------------------------------------------------------------------------
-
-output "vpc_id" {
-  description = "Id of the VPC."
-  value       = aws_vpc.this.id
-}
-
-output "vpc_cidr" {
-  description = "Address range of the VPC."
-  value       = var.network.cidr
-}
-
-output "private_cidrs" {
-  description = "Address range of each private subnet, by zone letter: where the tasks are."
-  value       = local.private_cidrs
-}
-
-output "private_route_table_ids" {
-  description = "Id of each private subnet's route table, by zone letter."
-  value       = { for zone, table in aws_route_table.private : zone => table.id }
-}
-
-output "task_security_group_id" {
-  description = "Id of the tasks' security group."
-  value       = aws_security_group.tasks.id
-}
-
-output "database_security_group_id" {
-  description = "Id of the databases' security group."
-  value       = aws_security_group.database.id
+output "for_global" {
+  description = "What modules/global wants to know of a region, in the form of its variable `regions`."
+  value = {
+    region                     = var.region
+    vpc_id                     = aws_vpc.this.id
+    cidr                       = var.network.cidr
+    private_cidrs              = local.private_cidrs
+    private_route_table_ids    = { for zone, table in aws_route_table.private : zone => table.id }
+    task_security_group_id     = aws_security_group.tasks.id
+    database_security_group_id = aws_security_group.database.id
+    alb_dns_name               = aws_lb.this.dns_name
+    alb_zone_id                = aws_lb.this.zone_id
+    database_id                = local.database_id
+    cluster_name               = local.cluster_name
+    service_name               = local.service_name
+  }
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Load balancer and certificate
 # ---------------------------------------------------------------------------------------------------------------------
 
-output "alb_arn" {
-  description = "ARN of the load balancer."
-  value       = aws_lb.this.arn
-}
-
 output "alb_dns_name" {
   description = "DNS name of the load balancer."
   value       = aws_lb.this.dns_name
-}
-
-output "alb_zone_id" {
-  description = "Id of AWS's hosted zone in which the load balancer's name is, for an alias record."
-  value       = aws_lb.this.zone_id
 }
 
 output "certificate_validation_options" {
@@ -73,11 +47,6 @@ output "cluster_name" {
 output "service_name" {
   description = "Name of the ECS service."
   value       = local.service_name
-}
-
-output "task_definition_arn" {
-  description = "ARN of the task definition's newest revision."
-  value       = aws_ecs_task_definition.this.arn
 }
 
 output "service_log_group" {

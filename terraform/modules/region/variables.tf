@@ -13,8 +13,8 @@ variable "name" {
 
   validation {
     # 14 + 10 (environment) leave room in the shortest limits: 32 for a load balancer, 63 for a bucket with account and region.
-    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 14
-    error_message = "name must be lower-case letters, digits and single hyphens, begin with a letter, and have at most 14 characters."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 14 && !can(regex("^(internal|sg|sthree)(-|$)", var.name))
+    error_message = "name must be lower-case letters, digits and single hyphens, begin with a letter, have at most 14 characters, and not begin with internal, sg or sthree, which AWS keeps for itself."
   }
 }
 
@@ -67,25 +67,16 @@ variable "network" {
   nullable = false
 
   validation {
-    condition     = can(cidrnetmask(var.network.cidr)) && try(cidrsubnet(var.network.cidr, 0, 0) == var.network.cidr, false)
-    error_message = "network.cidr must be an IPv4 range without host bits, such as 10.10.0.0/16."
-  }
-
-  validation {
-    # /16 is the largest VPC; sixteen subnets out of a /22 are /26, which leaves a load balancer room to scale.
-    condition     = try(tonumber(split("/", var.network.cidr)[1]) >= 16 && tonumber(split("/", var.network.cidr)[1]) <= 22, false)
-    error_message = "network.cidr must be between /16 and /22."
-  }
-
-  validation {
-    condition     = alltrue([for zone in var.network.availability_zones : contains(["a", "b", "c", "d", "e", "f"], zone)])
-    error_message = "network.availability_zones must be letters from a to f, the last letter of each zone's name."
+    # /16 is the largest VPC; sixteen subnets out of a /22 are /26, which leaves a load balancer room to scale. Private:
+    # RFC 1918, or 100.64.0.0/10; with a public range that part of the internet would be out of reach.
+    condition     = try(cidrsubnet(var.network.cidr, 0, 0) == var.network.cidr && tonumber(split("/", var.network.cidr)[1]) >= 16 && tonumber(split("/", var.network.cidr)[1]) <= 22, false) && can(regex("^(10|172\\.(1[6-9]|2[0-9]|3[01])|192\\.168|100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7]))\\.", var.network.cidr))
+    error_message = "network.cidr must be a private IPv4 range from /16 to /22 without host bits, such as 10.10.0.0/16."
   }
 
   validation {
     # A load balancer and a DB subnet group each need two.
-    condition     = length(var.network.availability_zones) >= 2
-    error_message = "network.availability_zones must name at least two zones."
+    condition     = length(var.network.availability_zones) >= 2 && alltrue([for zone in var.network.availability_zones : try(contains(["a", "b", "c", "d", "e", "f"], zone), false)])
+    error_message = "network.availability_zones must be two or more letters from a to f, the last letter of each zone's name."
   }
 
   validation {
@@ -95,21 +86,27 @@ variable "network" {
 }
 
 variable "load_balancer" {
-  description = "Who may connect, and the optional web application firewall with its limit of requests per address in five minutes."
+  description = "Who may connect, how the tasks are checked and let go, and the optional web application firewall with its limit of requests per address in five minutes. With two regions `ingress_cidrs` must let Route 53's checkers in."
   type = object({
     ingress_cidrs           = optional(set(string), ["0.0.0.0/0"])
     minimum_healthy_targets = optional(number, 1)
     deregistration_delay    = optional(number, 30)
-    log_retention_days      = optional(number, 90)
-    waf                     = optional(bool, false)
-    waf_rate_limit          = optional(number, 2000)
+    health_check = optional(object({
+      interval            = optional(number, 10)
+      timeout             = optional(number, 5)
+      healthy_threshold   = optional(number, 2)
+      unhealthy_threshold = optional(number, 3)
+    }), {})
+    log_retention_days = optional(number, 90)
+    waf                = optional(bool, false)
+    waf_rate_limit     = optional(number, 2000)
   })
   default  = {}
   nullable = false
 
   validation {
-    condition     = length(var.load_balancer.ingress_cidrs) > 0 && alltrue([for cidr in var.load_balancer.ingress_cidrs : can(cidrnetmask(cidr))])
-    error_message = "load_balancer.ingress_cidrs must be one or more IPv4 ranges."
+    condition     = length(var.load_balancer.ingress_cidrs) > 0 && alltrue([for cidr in var.load_balancer.ingress_cidrs : can(cidrnetmask(cidr)) && try(cidrsubnet(cidr, 0, 0) == cidr, false)])
+    error_message = "load_balancer.ingress_cidrs must be one or more IPv4 ranges without host bits."
   }
 
   validation {
@@ -118,19 +115,30 @@ variable "load_balancer" {
   }
 
   validation {
-    condition     = var.load_balancer.deregistration_delay >= 5 && var.load_balancer.deregistration_delay <= 120
-    error_message = "load_balancer.deregistration_delay must be between 5 and 120 seconds: long enough for a request, short enough for a deployment."
+    condition     = var.load_balancer.deregistration_delay >= 5 && var.load_balancer.deregistration_delay <= 120 && floor(var.load_balancer.deregistration_delay) == var.load_balancer.deregistration_delay
+    error_message = "load_balancer.deregistration_delay must be whole seconds from 5 to 120: long enough for a request, short enough for a deployment."
   }
 
   validation {
-    condition     = var.load_balancer.log_retention_days >= 1
-    error_message = "load_balancer.log_retention_days must be at least 1."
+    # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+    condition     = var.load_balancer.health_check.interval >= 5 && var.load_balancer.health_check.interval <= 300 && var.load_balancer.health_check.timeout >= 2 && var.load_balancer.health_check.timeout < var.load_balancer.health_check.interval && alltrue([for seconds in [var.load_balancer.health_check.interval, var.load_balancer.health_check.timeout] : floor(seconds) == seconds])
+    error_message = "load_balancer.health_check.interval must be whole seconds from 5 to 300, and timeout whole seconds from 2 on, shorter than the interval."
+  }
+
+  validation {
+    condition     = alltrue([for checks in [var.load_balancer.health_check.healthy_threshold, var.load_balancer.health_check.unhealthy_threshold] : checks >= 2 && checks <= 10 && floor(checks) == checks])
+    error_message = "load_balancer.health_check.healthy_threshold and unhealthy_threshold must be whole numbers from 2 to 10."
+  }
+
+  validation {
+    condition     = var.load_balancer.log_retention_days >= 1 && floor(var.load_balancer.log_retention_days) == var.load_balancer.log_retention_days
+    error_message = "load_balancer.log_retention_days must be a whole number of at least 1."
   }
 
   validation {
     # Limits of AWS WAF's rate-based rule.
-    condition     = var.load_balancer.waf_rate_limit >= 10 && var.load_balancer.waf_rate_limit <= 2000000000
-    error_message = "load_balancer.waf_rate_limit must be between 10 and 2000000000 requests in five minutes."
+    condition     = var.load_balancer.waf_rate_limit >= 10 && var.load_balancer.waf_rate_limit <= 2000000000 && floor(var.load_balancer.waf_rate_limit) == var.load_balancer.waf_rate_limit
+    error_message = "load_balancer.waf_rate_limit must be a whole number from 10 to 2000000000, requests in five minutes."
   }
 }
 
@@ -140,8 +148,8 @@ variable "domain" {
   default     = null
 
   validation {
-    condition     = var.domain == null || can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.domain))
-    error_message = "domain must be a lower-case DNS name such as hello.example.com, without a trailing dot."
+    condition     = var.domain == null ? true : can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.domain)) && length(var.domain) <= 64
+    error_message = "domain must be a lower-case DNS name such as hello.example.com, without a trailing dot, of at most 64 characters (the limit for a certificate)."
   }
 }
 
@@ -152,7 +160,7 @@ variable "certificate_validation_fqdns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for fqdn in var.certificate_validation_fqdns : fqdn != ""])
+    condition     = alltrue([for fqdn in var.certificate_validation_fqdns : try(length(fqdn) > 0, false)])
     error_message = "certificate_validation_fqdns must not contain an empty name."
   }
 }
@@ -200,8 +208,8 @@ variable "service" {
   }
 
   validation {
-    condition     = var.service.spot_weight >= 0 && var.service.spot_weight <= 1000
-    error_message = "service.spot_weight must be between 0 (no spot capacity) and 1000."
+    condition     = var.service.spot_weight >= 0 && var.service.spot_weight <= 1000 && floor(var.service.spot_weight) == var.service.spot_weight
+    error_message = "service.spot_weight must be a whole number from 0 (no spot capacity) to 1000."
   }
 
   validation {
@@ -212,8 +220,8 @@ variable "service" {
 
   validation {
     # The grace includes the delay. Fargate kills a container at most 120 s after SIGTERM; 5 s of it stay as margin.
-    condition     = var.service.drain_delay >= 0 && var.service.shutdown_grace > var.service.drain_delay && var.service.shutdown_grace <= 115
-    error_message = "service.shutdown_grace must be longer than service.drain_delay, which is part of it, and at most 115 seconds, since Fargate kills a task after 120."
+    condition     = var.service.drain_delay >= 0 && var.service.shutdown_grace > var.service.drain_delay && var.service.shutdown_grace <= 115 && floor(var.service.drain_delay) == var.service.drain_delay && floor(var.service.shutdown_grace) == var.service.shutdown_grace
+    error_message = "service.shutdown_grace and service.drain_delay must be whole seconds, the grace longer than service.drain_delay, which is part of it, and at most 115 seconds, since Fargate kills a task after 120."
   }
 
   validation {
@@ -222,8 +230,8 @@ variable "service" {
   }
 
   validation {
-    condition     = var.service.min_timeline == null ? true : var.service.min_timeline >= 1
-    error_message = "service.min_timeline must be at least 1, or null."
+    condition     = var.service.min_timeline == null ? true : var.service.min_timeline >= 1 && var.service.min_timeline <= 4294967295 && floor(var.service.min_timeline) == var.service.min_timeline
+    error_message = "service.min_timeline must be a whole number from 1 to 4294967295, or null."
   }
 }
 
@@ -237,6 +245,8 @@ variable "scaling" {
     cpu_percent            = optional(number, 60)
     memory_percent         = optional(number, 70)
     requests_per_target    = optional(number, 1000)
+    out_cooldown           = optional(number, 30)
+    in_cooldown            = optional(number, 300)
     max_tasks_other_region = optional(number, 0)
   })
   default  = {}
@@ -248,13 +258,14 @@ variable "scaling" {
   }
 
   validation {
-    condition     = var.scaling.active_min >= var.scaling.pilot_min && var.scaling.max >= var.scaling.active_min
-    error_message = "scaling must satisfy pilot_min <= active_min <= max."
+    condition     = var.scaling.active_min >= var.scaling.pilot_min && var.scaling.max >= var.scaling.active_min && alltrue([for tasks in [var.scaling.pilot_min, var.scaling.active_min, var.scaling.max] : floor(tasks) == tasks])
+    error_message = "scaling must have whole numbers with pilot_min <= active_min <= max."
   }
 
   validation {
-    condition     = var.scaling.on_demand_base >= 0
-    error_message = "scaling.on_demand_base must not be negative."
+    # The limit of a capacity provider's base.
+    condition     = var.scaling.on_demand_base >= 0 && var.scaling.on_demand_base <= 100000 && floor(var.scaling.on_demand_base) == var.scaling.on_demand_base
+    error_message = "scaling.on_demand_base must be a whole number from 0 to 100000."
   }
 
   validation {
@@ -268,8 +279,13 @@ variable "scaling" {
   }
 
   validation {
-    condition     = var.scaling.max_tasks_other_region >= 0
-    error_message = "scaling.max_tasks_other_region must not be negative."
+    condition     = alltrue([for seconds in [var.scaling.out_cooldown, var.scaling.in_cooldown] : seconds >= 0 && seconds <= 3600 && floor(seconds) == seconds])
+    error_message = "scaling.out_cooldown and scaling.in_cooldown must be whole seconds from 0 to 3600."
+  }
+
+  validation {
+    condition     = var.scaling.max_tasks_other_region >= 0 && floor(var.scaling.max_tasks_other_region) == var.scaling.max_tasks_other_region
+    error_message = "scaling.max_tasks_other_region must be a whole number and not negative."
   }
 }
 
@@ -322,20 +338,22 @@ variable "database" {
   }
 
   validation {
-    condition     = var.database.allocated_storage >= 20 && var.database.max_allocated_storage >= var.database.allocated_storage
-    error_message = "database.allocated_storage must be at least 20 GiB, the least for gp3, and at most max_allocated_storage."
+    # RDS wants the limit of storage autoscaling to be a tenth above the storage at least.
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
+    condition     = var.database.allocated_storage >= 20 && var.database.max_allocated_storage >= 1.1 * var.database.allocated_storage && var.database.max_allocated_storage <= 65536 && alltrue([for gib in [var.database.allocated_storage, var.database.max_allocated_storage] : floor(gib) == gib])
+    error_message = "database.allocated_storage must be at least 20 GiB, the least for gp3, and max_allocated_storage at least a tenth more, at most 65536; both whole numbers."
   }
 
   validation {
     # Lower bound: RDS keeps connections for itself and for monitoring.
-    condition     = var.database.max_connections >= 25 && var.database.max_connections <= 5000
-    error_message = "database.max_connections must be between 25 and 5000."
+    condition     = var.database.max_connections >= 25 && var.database.max_connections <= 5000 && floor(var.database.max_connections) == var.database.max_connections
+    error_message = "database.max_connections must be a whole number from 25 to 5000."
   }
 
   validation {
     # A replica's source needs automatic backups, and a promotion is safest with one taken.
-    condition     = var.database.backup_retention_days >= 1 && var.database.backup_retention_days <= 35
-    error_message = "database.backup_retention_days must be between 1 and 35: without backups there can be no replica."
+    condition     = var.database.backup_retention_days >= 1 && var.database.backup_retention_days <= 35 && floor(var.database.backup_retention_days) == var.database.backup_retention_days
+    error_message = "database.backup_retention_days must be a whole number from 1 to 35: without backups there can be no replica."
   }
 
   validation {
@@ -344,8 +362,8 @@ variable "database" {
   }
 
   validation {
-    condition     = var.database.slow_query_ms >= 1
-    error_message = "database.slow_query_ms must be at least 1: 0 would log every statement, and the data in it."
+    condition     = var.database.slow_query_ms >= 1 && var.database.slow_query_ms <= 2147483647 && floor(var.database.slow_query_ms) == var.database.slow_query_ms
+    error_message = "database.slow_query_ms must be a whole number from 1 to 2147483647: 0 would log every statement, and the data in it."
   }
 
   validation {
@@ -354,8 +372,9 @@ variable "database" {
   }
 
   validation {
-    condition     = var.database.ca_pem == null ? true : can(regex("^-----BEGIN CERTIFICATE-----", var.database.ca_pem))
-    error_message = "database.ca_pem must be PEM text that begins with -----BEGIN CERTIFICATE-----, or null for the bundle in the image."
+    # A task definition has 64 KiB at most, and this stands in it.
+    condition     = var.database.ca_pem == null ? true : can(regex("^-----BEGIN CERTIFICATE-----\n(?s:.*)\n-----END CERTIFICATE-----\n?$", var.database.ca_pem)) && length(var.database.ca_pem) <= 32768
+    error_message = "database.ca_pem must be certificates as PEM text, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, at most 32 KiB, or null for the bundle in the image."
   }
 
   validation {
@@ -389,7 +408,7 @@ variable "far_database_hosts" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for host in var.far_database_hosts : !strcontains(host, ",") && host != ""])
+    condition     = alltrue([for host in var.far_database_hosts : try(!strcontains(host, ",") && host != "", false)])
     error_message = "far_database_hosts must be host names without a comma."
   }
 }
@@ -415,14 +434,14 @@ variable "secrets" {
   nullable = false
 
   validation {
-    condition     = alltrue([for version in values(var.secrets.versions) : version >= 1 && floor(version) == version])
-    error_message = "secrets.versions must be whole numbers from 1 on."
+    condition     = alltrue([for version in values(var.secrets.versions) : version >= 1 && version <= 1000000 && floor(version) == version])
+    error_message = "secrets.versions must be whole numbers from 1 to 1000000."
   }
 
   validation {
     # Limits of Secrets Manager's recovery window.
-    condition     = var.secrets.recovery_days >= 7 && var.secrets.recovery_days <= 30
-    error_message = "secrets.recovery_days must be between 7 and 30."
+    condition     = var.secrets.recovery_days >= 7 && var.secrets.recovery_days <= 30 && floor(var.secrets.recovery_days) == var.secrets.recovery_days
+    error_message = "secrets.recovery_days must be a whole number from 7 to 30."
   }
 
   validation {
@@ -440,8 +459,8 @@ variable "secret_replica" {
   default = null
 
   validation {
-    condition     = var.secret_replica == null ? true : can(regex("^[a-z]{2}(-[a-z]+)+-[1-9]$", var.secret_replica.region))
-    error_message = "secret_replica.region must be the name of an AWS region."
+    condition     = var.secret_replica == null ? true : can(regex("^[a-z]{2}(-[a-z]+)+-[1-9]$", var.secret_replica.region)) && var.secret_replica.kms_key_id != null
+    error_message = "secret_replica.region must be the name of an AWS region, and kms_key_id a key there."
   }
 }
 
@@ -454,7 +473,7 @@ variable "home_secrets" {
   default = null
 
   validation {
-    condition     = var.home_secrets == null ? true : length(setsubtract(["registry", "database", "application", "administrator"], keys(var.home_secrets.arns))) == 0
+    condition     = var.home_secrets == null ? true : try(length(setsubtract(["registry", "database", "application", "administrator"], keys(var.home_secrets.arns))) == 0, false)
     error_message = "home_secrets.arns must have the keys registry, database, application and administrator."
   }
 }
@@ -478,8 +497,8 @@ variable "github_token" {
   sensitive   = true
 
   validation {
-    condition     = var.github_token == null ? true : length(var.github_token) >= 8
-    error_message = "github_token must be a token of at least 8 characters, or null."
+    condition     = var.github_token == null ? true : can(regex("^[!-~]{8,}$", var.github_token))
+    error_message = "github_token must be a token of at least 8 characters without spaces or line breaks, or null."
   }
 }
 
@@ -505,18 +524,13 @@ variable "bastion" {
 
   validation {
     # cidrhost refuses what is no address and writes one without leading zeros, hence the comparison.
-    condition     = var.bastion.admin_cidr == null ? true : can(regex("^[0-9.]+/32$", var.bastion.admin_cidr)) && try(cidrhost(var.bastion.admin_cidr, 0) == trimsuffix(var.bastion.admin_cidr, "/32"), false)
-    error_message = "bastion.admin_cidr must be exactly one IPv4 address, written as A.B.C.D/32: no wider range, no host bits, no IPv6."
+    condition     = var.bastion.admin_cidr == null ? true : can(regex("^[0-9.]+/32$", var.bastion.admin_cidr)) && try(cidrhost(var.bastion.admin_cidr, 0) == trimsuffix(var.bastion.admin_cidr, "/32"), false) && !can(regex("^(0|127|22[4-9]|2[3-5][0-9])\\.", var.bastion.admin_cidr))
+    error_message = "bastion.admin_cidr must be exactly one IPv4 address that somebody can have, written as A.B.C.D/32: no wider range, no host bits, no IPv6, no 0.0.0.0."
   }
 
   validation {
-    condition     = var.bastion.admin_cidr == null ? true : !startswith(var.bastion.admin_cidr, "0.")
-    error_message = "bastion.admin_cidr must not be 0.0.0.0/32 or another address of 0.0.0.0/8: nobody has it."
-  }
-
-  validation {
-    condition     = !var.bastion.enabled || can(regex("^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+", var.bastion.public_key))
-    error_message = "bastion.public_key must be an OpenSSH public key while the bastion is enabled."
+    condition     = !var.bastion.enabled || can(regex("^(ssh-ed25519|ssh-rsa) [A-Za-z0-9+/=]+( [^\\n]*)?\\n?$", var.bastion.public_key))
+    error_message = "bastion.public_key must be one OpenSSH public key, ssh-ed25519 or ssh-rsa (EC2 takes no other), while the bastion is enabled."
   }
 
   validation {
@@ -560,12 +574,12 @@ variable "alarms" {
   nullable = false
 
   validation {
-    condition     = var.alarms.email == null ? true : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", var.alarms.email))
+    condition     = var.alarms.email == null ? true : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.alarms.email))
     error_message = "alarms.email must be an e-mail address, or null."
   }
 
   validation {
-    condition     = alltrue([for name, value in var.alarms : name == "email" ? true : tonumber(value) > 0])
-    error_message = "every threshold in alarms must be greater than 0."
+    condition     = alltrue([for name, value in var.alarms : name == "email" ? true : tonumber(value) > 0 && (can(regex("_(percent|pct)$", name)) ? tonumber(value) <= 100 : true)])
+    error_message = "every threshold in alarms must be greater than 0, and those in per cent at most 100."
   }
 }

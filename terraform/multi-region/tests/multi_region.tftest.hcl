@@ -18,7 +18,7 @@ run "two_regions_one_name" {
   }
 
   assert {
-    condition     = module.region_a.vpc_cidr == "10.10.0.0/16" && module.region_b.vpc_cidr == "10.20.0.0/16"
+    condition     = module.region_a.for_global.cidr == "10.10.0.0/16" && module.region_b.for_global.cidr == "10.20.0.0/16"
     error_message = "each region must have its own range"
   }
 

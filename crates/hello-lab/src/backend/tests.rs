@@ -83,6 +83,22 @@ async fn a_creation_that_terraform_never_learned_of_is_taken_up_by_the_next_run(
 }
 
 #[tokio::test]
+async fn an_import_finds_a_resource_by_what_its_identifier_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    for destination in ["10.1.0.0/16", "10.2.0.0/16"] {
+        let given = [("route_table_id", "rtb-1".into()), ("destination_cidr_block", destination.into())];
+        lab.backend.apply(lab.creation("aws_route", &given)).await.unwrap();
+    }
+    let schema = lab.catalogue.resource("aws_route").unwrap();
+    let said = [("route_table_id", Value::from("rtb-1")), ("destination_cidr_block", "10.2.0.0/16".into())];
+    let existing = Existing { schema, place: Fixture::place(), state: Value::object(said), imported: true };
+    let state = lab.backend.read(existing).await.unwrap();
+    assert_eq!(state.get("destination_cidr_block").as_str(), Some("10.2.0.0/16"));
+    assert!(state.get("id").non_empty().is_some());
+}
+
+#[tokio::test]
 async fn a_protected_database_is_not_deleted() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
@@ -119,6 +135,26 @@ async fn a_deletion_that_was_cut_short_is_finished_by_the_next_look() {
     lab.board.set("database/hello", Condition::Gone);
     assert!(look.await.unwrap().is_null());
     assert_eq!(lab.world.snapshot().of_type("aws_db_instance").count(), 0, "nobody would ever delete it");
+}
+
+#[tokio::test]
+async fn a_database_that_is_refused_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    lab.board.set("database/hello", Condition::Failed("there is no PostgreSQL 99".to_owned()));
+    let creation = lab.creation("aws_db_instance", &[("identifier", "hello".into())]);
+    let ends = async {
+        let mut changes = lab.world.watch();
+        let goes = || lab.world.snapshot().of_type("aws_db_instance").any(|instance| instance.deleting);
+        while !goes() {
+            changes.changed().await.unwrap();
+        }
+        lab.board.set("database/hello", Condition::Gone);
+    };
+    let (applied, ()) = tokio::join!(lab.backend.apply(creation), ends);
+    let refusal = applied.unwrap_err();
+    assert!(format!("{refusal:?}").contains("there is no PostgreSQL 99"), "{refusal:?}");
+    assert!(lab.world.snapshot().resources.is_empty());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Which parts an apply waits for.
 
 use crate::{
-    board::part::{DNS, NETWORK, database, load_balancer, service},
+    board::part::{DNS, NETWORK, database, load_balancer, service, snapshot},
     timeouts,
     world::Resource,
 };
@@ -51,6 +51,7 @@ pub(super) fn after_change(type_name: &str, state: &Value) -> Vec<Wait> {
     let text = |name: &str| state.get(name).as_str().unwrap_or_default();
     match type_name {
         "aws_db_instance" => vec![ready(database(text("identifier")), timeouts::DATABASE_READY)],
+        "aws_db_snapshot" => vec![ready(snapshot(text("db_snapshot_identifier")), timeouts::DATABASE_COPY)],
         "aws_lb" | "aws_alb" => vec![
             ready(NETWORK, timeouts::PART_READY),
             ready(load_balancer(text("name")), timeouts::PART_READY),
@@ -69,10 +70,16 @@ pub(super) fn before_removal(resource: &Resource) -> Vec<Wait> {
     let gone = |part: String| Wait { part, gone: true, limit: timeouts::PART_GONE };
     match resource.type_name.as_str() {
         "aws_db_instance" => vec![gone(database(resource.text("identifier")))],
+        "aws_db_snapshot" => vec![gone(snapshot(resource.text("db_snapshot_identifier")))],
         "aws_lb" | "aws_alb" => vec![gone(load_balancer(resource.text("name")))],
         "aws_ecs_service" => vec![gone(service(resource.text("name")))],
         _ => Vec::new(),
     }
+}
+
+/// Is a resource of this type that cannot be made refused by AWS when it is asked for, so that nothing of it remains?
+pub(super) fn is_refused_at_once(type_name: &str) -> bool {
+    ["aws_db_instance", "aws_db_snapshot"].contains(&type_name)
 }
 
 /// After a resource was forgotten.

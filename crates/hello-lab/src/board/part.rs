@@ -10,6 +10,11 @@ pub fn database(identifier: &str) -> String {
     format!("database/{identifier}")
 }
 
+/// The part of a snapshot of a database.
+pub fn snapshot(name: &str) -> String {
+    format!("snapshot/{name}")
+}
+
 /// The part of a load balancer.
 pub fn load_balancer(name: &str) -> String {
     format!("load-balancer/{name}")

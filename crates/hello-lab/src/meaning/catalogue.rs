@@ -1,6 +1,9 @@
 //! Which types are real, which are kept for others, which are only recorded; and which values the lab puts in.
 
-use super::interfaces::{AllocationError, free_public_address};
+use super::{
+    databases,
+    interfaces::{AllocationError, free_public_address},
+};
 use crate::world::Draft;
 use terraform_provider_aws::value::Value;
 
@@ -16,15 +19,15 @@ pub enum Depth {
 }
 
 /// A resource type that is more than recorded.
-struct Type {
-    name: &'static str,
-    depth: Depth,
+pub(super) struct Type {
+    pub(super) name: &'static str,
+    pub(super) depth: Depth,
     /// Arguments and blocks that have an effect here. Nothing is said of the arguments of a type that is only stored.
-    arguments: &'static [&'static str],
+    pub(super) arguments: &'static [&'static str],
 }
 
 /// The types that are more than recorded, by name.
-const TYPES: &[Type] = &[
+pub(super) const TYPES: &[Type] = &[
     Type {
         name: "aws_acm_certificate",
         depth: Depth::Real,
@@ -125,6 +128,11 @@ const TYPES: &[Type] = &[
         name: "aws_db_parameter_group",
         depth: Depth::Real,
         arguments: &["name", "name_prefix", "family", "parameter"],
+    },
+    Type {
+        name: "aws_db_snapshot",
+        depth: Depth::Real,
+        arguments: &["db_instance_identifier", "db_snapshot_identifier"],
     },
     Type {
         name: "aws_db_subnet_group",
@@ -382,6 +390,7 @@ pub fn complete(
             let [a, b, c, d] = address.octets();
             state.set("public_dns", format!("ec2-{a}-{b}-{c}-{d}.{region}.compute.amazonaws.com").into());
         }
+        "aws_db_snapshot" if prior.is_null() => databases::complete_snapshot(&draft.contents, state),
         "aws_default_security_group" => {
             let vpc = draft.contents.get("aws_vpc", state.get("vpc_id").as_str().unwrap_or_default());
             if let Some(vpc) = vpc {

@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+use terraform_provider_aws::value::Value;
 
 /// An instance's storage where nobody knows, in GiB: the least that gp3 has.
 const LEAST_STORAGE: u64 = 20;
@@ -72,6 +73,31 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
         tls,
         clients: contents.of_type("aws_vpc").filter_map(|vpc| vpc.text("cidr_block").parse().ok()).collect(),
     })
+}
+
+/// Puts into the state of a new snapshot what it takes over from its instance.
+pub fn complete_snapshot(contents: &Contents, state: &mut Value) {
+    let identifier = state.get("db_instance_identifier").as_str().unwrap_or_default();
+    let Some(instance) = find(contents, identifier).cloned() else { return };
+    for name in [
+        "allocated_storage",
+        "availability_zone",
+        "encrypted",
+        "engine",
+        "engine_version",
+        "iops",
+        "kms_key_id",
+        "license_model",
+        "option_group_name",
+        "port",
+        "storage_type",
+    ] {
+        state.set(name, instance.state.get(name).clone());
+    }
+    state.set("snapshot_type", "manual".into());
+    state.set("source_region", Value::from(""));
+    state.set("source_db_snapshot_identifier", Value::from(""));
+    state.set("status", "available".into());
 }
 
 /// The port of an instance.

@@ -9,3 +9,4 @@ mod instance;
 mod parameters;
 mod replica;
 mod snapshot;
+mod snapshot_resource;

@@ -74,9 +74,9 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
     );
 
     let drained = {
-        let accept = workers.accept(listener, Audience::Public);
+        let accept = workers.accept(&listener, Audience::Public);
         let accept_private = async {
-            match private_listener {
+            match &private_listener {
                 Some(listener) => workers.accept(listener, Audience::Private).await,
                 None => std::future::pending().await,
             }
@@ -86,6 +86,10 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
             drained = drain(&mut signals, config.shutdown_grace, config.drain_delay, &draining) => drained,
         }
     };
+    workers.accept_last(listener, Audience::Public).await;
+    if let Some(listener) = private_listener {
+        workers.accept_last(listener, Audience::Private).await;
+    }
     // From here on nothing new is accepted; requests in progress finish.
     let ended = async {
         match drained {
@@ -95,7 +99,7 @@ async fn serve(config: ServeConfig, telemetry: &Telemetry) -> anyhow::Result<()>
     };
     let second_signal = async {
         if drained != Drained::Interrupted {
-            signals.any().await;
+            signals.second().await;
         }
     };
     tokio::select! {
@@ -124,16 +128,22 @@ async fn drain(signals: &mut Signals, grace: Duration, delay: Duration, draining
     if asked == Asked::Terminate {
         tokio::select! {
             () = sleep(delay) => {}
-            () = signals.any() => return Drained::Interrupted,
+            () = signals.second() => return Drained::Interrupted,
         }
     }
     Drained::InTime { deadline }
 }
 
+/// A signal that comes so soon after the first is the same one: `timeout`, and managers that signal a group of processes
+/// as well as its leader, send two at once, and nobody has decided twice that quickly.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
+
 /// The signals that end the process.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// When the first one came.
+    asked_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,18 +166,31 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")?,
             interrupt: signal(SignalKind::interrupt()).context("listen for SIGINT")?,
+            asked_at: None,
         })
     }
 
     async fn first(&mut self) -> Asked {
+        let asked = self.next().await;
+        self.asked_at = Some(Instant::now());
+        asked
+    }
+
+    /// Waits for one that means that the end must not take its time.
+    async fn second(&mut self) {
+        loop {
+            self.next().await;
+            if self.asked_at.is_none_or(|asked_at| asked_at.elapsed() > SAME_SIGNAL) {
+                return;
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.terminate.recv() => Asked::Terminate,
             _ = self.interrupt.recv() => Asked::Interrupt,
         }
-    }
-
-    async fn any(&mut self) {
-        let _ = self.first().await;
     }
 }
 

@@ -365,7 +365,7 @@ settings! {
         given: BySecret,
         value_name: "KEY",
         default: Depends("a random one, which other instances do not share"),
-        help: "Signs consistency tokens and page cursors. Every instance needs the same; 32 random characters or more.",
+        help: "Signs consistency tokens. Every instance needs the same; 32 random characters or more.",
         commands: &[Serve],
         section: SECRETS,
     };

@@ -77,10 +77,7 @@ mod tests {
     fn the_day_after_the_birthday_is_a_year_away() {
         assert_eq!(days("1990-06-15", date(2026, 6, 16), LeapDay::Feb28), 364);
         assert_eq!(days("1990-01-15", date(2024, 1, 16), LeapDay::Feb28), 365);
-        assert_eq!(
-            days("1990-02-29".replace("1990", "1992").as_str(), date(2024, 3, 1), LeapDay::Feb28),
-            364
-        );
+        assert_eq!(days("1992-02-29", date(2024, 3, 1), LeapDay::Feb28), 364);
     }
 
     #[test]

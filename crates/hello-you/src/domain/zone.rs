@@ -27,7 +27,9 @@ impl Zone {
         if name.len() > Self::MAX_NAME_BYTES {
             return Err(UnknownZone);
         }
-        TimeZoneDatabase::bundled().get(name).map(Self).map_err(|_| UnknownZone)
+        // `Etc/Unknown` is a word of its own for jiff, and no zone of the database.
+        let zone = TimeZoneDatabase::bundled().get(name).ok().filter(|zone| !zone.is_unknown());
+        zone.map(Self).ok_or(UnknownZone)
     }
 
     /// The date of the calendar in this zone at that time, kept within the years 1 to 9999.
@@ -68,9 +70,17 @@ mod tests {
     #[test]
     fn what_is_no_zone_is_refused() {
         let long = "a".repeat(1000);
-        for name in
-            ["", "Mars/Olympus", "Europe/Dublin ", "+02:00", "EST5EDT,M3.2.0,M11.1.0", "../etc/passwd", &long]
-        {
+        for name in [
+            "",
+            "Mars/Olympus",
+            "Etc/Unknown",
+            "etc/unknown",
+            "Europe/Dublin ",
+            "+02:00",
+            "EST5EDT,M3.2.0,M11.1.0",
+            "../etc/passwd",
+            &long,
+        ] {
             assert_eq!(Zone::named(name).unwrap_err(), UnknownZone, "{name:?}");
         }
     }

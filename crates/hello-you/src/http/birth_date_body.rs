@@ -29,16 +29,28 @@ pub(super) async fn read(headers: &HeaderMap, body: Incoming) -> Result<BirthDat
     match collected {
         Ok(Ok(body)) => parse(&body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(Kind::IncompleteBody, "The body ended early or is badly chunked.")),
-        Err(_) => Err(Problem::new(Kind::RequestTimeout, "The body did not arrive within 10 seconds.")),
+        Ok(Err(_)) => Err(incomplete()),
+        Err(_) => Err(too_slow()),
     }
 }
 
-fn too_large() -> Problem {
+/// There are fewer bytes than were announced.
+pub(super) fn incomplete() -> Problem {
+    Problem::new(Kind::IncompleteBody, "The body ended early or is badly chunked.")
+}
+
+/// The bytes do not come.
+pub(super) fn too_slow() -> Problem {
+    Problem::new(Kind::RequestTimeout, "The body did not arrive within 10 seconds.")
+}
+
+/// There are more bytes than a body may have.
+pub(super) fn too_large() -> Problem {
     Problem::new(Kind::BodyTooLarge, "The body has more than 4096 bytes.")
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
+/// Whether the headers announce a body that can be read.
+pub(super) fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
     if headers.contains_key(CONTENT_ENCODING) {
         let detail = "The body must not be encoded; leave Content-Encoding out.";
         return Err(Problem::new(Kind::UnsupportedContentEncoding, detail));

@@ -1,11 +1,12 @@
 //! From method and path to a handler, and what is around every answer: request id, headers, log line, metrics.
 
+use std::net::Ipv6Addr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, StatusCode, Version};
 
@@ -17,7 +18,14 @@ use crate::config::Secret;
 use crate::consistency::constant_time_eq;
 use crate::telemetry::{AccessRecord, Metrics};
 
-/// Answers a request. `connection`: what its bytes told.
+/// The methods of a path that only answers. This and the two below are also in the OpenAPI document.
+pub(super) const READ_ONLY: &str = "GET, HEAD, OPTIONS";
+/// The methods of `/hello/{username}` on the public listener.
+pub(super) const GREETING: &str = "GET, HEAD, PUT, OPTIONS";
+/// And on the private one.
+pub(super) const REMOVAL: &str = "DELETE, OPTIONS";
+
+/// Answers a request. `refusal`: what is wrong with it below its path; `must_close`: nothing can be read behind it.
 pub(super) async fn answer(
     app: &App,
     audience: Audience,
@@ -34,8 +42,8 @@ pub(super) async fn answer(
         None => handle(app, audience, request).await,
     };
     let mut response = result.unwrap_or_else(Problem::into_response);
-    if route == Route::Hello {
-        hello::forbid_caching(&mut response);
+    if matches!(route, Route::Hello | Route::Users) {
+        forbid_caching(&mut response);
     }
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.clone());
@@ -58,10 +66,16 @@ pub(super) async fn answer(
     response
 }
 
+/// What tells of people, and errors in its place, is never stored by a cache.
+fn forbid_caching(response: &mut Response) {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
 /// What is wrong with a request below its path, if anything.
 pub(super) fn refusal(request: &Request<Incoming>, scan: &HeadScan) -> Option<Problem> {
     if scan.is_ambiguous() {
-        let detail = "The request gives more than one length of its body.";
+        let detail =
+            "The request gives more than one length of its body, or a transfer coding besides chunked.";
         return Some(Problem::new(Kind::AmbiguousLength, detail));
     }
     // RFC 9112, section 3.2: exactly one Host field in each HTTP/1.1 request.
@@ -69,7 +83,29 @@ pub(super) fn refusal(request: &Request<Incoming>, scan: &HeadScan) -> Option<Pr
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         return Some(Problem::new(Kind::MissingHost, "The request must have exactly one Host header."));
     }
+    let host = request.headers().get(HOST).map_or(&b""[..], HeaderValue::as_bytes);
+    if !is_host(host) {
+        let detail = "The Host header must be a name or an address, with a port or without.";
+        return Some(Problem::new(Kind::InvalidHost, detail));
+    }
     None
+}
+
+/// RFC 9112, section 3.2: what is no host is refused. Empty is right where a URI names none.
+fn is_host(value: &[u8]) -> bool {
+    let Ok(value) = std::str::from_utf8(value) else { return false };
+    let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
+    if let Some(bracketed) = value.strip_prefix('[') {
+        let Some((address, rest)) = bracketed.split_once(']') else { return false };
+        let port = if rest.is_empty() { Some("") } else { rest.strip_prefix(':') };
+        return address.parse::<Ipv6Addr>().is_ok() && port.is_some_and(is_port);
+    }
+    // RFC 3986, section 3.2.2: unreserved characters, escapes, sub-delimiters.
+    let is_in_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
+    match value.split_once(':') {
+        Some((name, port)) => !name.is_empty() && name.bytes().all(is_in_a_name) && is_port(port),
+        None => value.bytes().all(is_in_a_name),
+    }
 }
 
 type Handled = (Route, Result<Response, Problem>);
@@ -82,7 +118,6 @@ async fn handle(app: &App, audience: Audience, request: Request<Incoming>) -> Ha
 }
 
 async fn handle_public(app: &App, request: Request<Incoming>) -> Handled {
-    const READ: &str = "GET, HEAD, OPTIONS";
     let path = request.uri().path();
     if let Some(segment) = hello_segment(path) {
         let answered = match *request.method() {
@@ -91,47 +126,45 @@ async fn handle_public(app: &App, request: Request<Incoming>) -> Handled {
                 let segment = segment.to_owned();
                 hello::put(app, &segment, request).await
             }
-            _ => other_method(request.method(), "GET, HEAD, PUT, OPTIONS"),
+            _ => other_method(request.method(), GREETING),
         };
         return (Route::Hello, answered);
     }
-    let route = match path {
-        "/" => Route::Home,
-        "/health" => Route::Health,
-        "/health/ready" => Route::HealthReady,
-        "/health/deep" => Route::HealthDeep,
-        "/openapi.json" => Route::OpenApi,
-        "/docs" => Route::Docs,
-        path if path.starts_with("/assets/") => Route::Asset,
-        _ => return (Route::Unmatched, Err(Problem::not_found())),
-    };
-    let answered = match *request.method() {
-        Method::GET | Method::HEAD => match route {
-            Route::Home => Ok(pages::home(request.headers())),
-            Route::Health => Ok(health::health()),
-            Route::HealthReady => Ok(health::ready(app)),
-            Route::HealthDeep => Ok(health::deep(app)),
-            Route::OpenApi => Ok(openapi::respond()),
-            Route::Docs => Ok(pages::docs(request.headers())),
-            _ => pages::asset(path).ok_or_else(Problem::not_found),
-        },
-        _ => other_method(request.method(), READ),
-    };
-    (route, answered)
+    if path == "/" {
+        return (Route::Home, read_only(request.method(), || pages::home(request.headers())));
+    }
+    handle_shared(app, Audience::Public, &request)
 }
 
 async fn handle_private(app: &App, request: Request<Incoming>) -> Handled {
     let path = request.uri().path();
     match path {
         "/metrics" => (Route::Metrics, read_only(request.method(), || metrics(app))),
-        "/health" => (Route::Health, read_only(request.method(), health::health)),
-        "/health/ready" => (Route::HealthReady, read_only(request.method(), || health::ready(app))),
-        "/health/deep" => (Route::HealthDeep, read_only(request.method(), || health::deep(app))),
         "/users" => (Route::Users, list_users(app, &request).await),
         path => match hello_segment(path) {
             Some(segment) => (Route::Hello, delete_user(app, segment, &request).await),
-            None => (Route::Unmatched, Err(Problem::not_found())),
+            None => handle_shared(app, Audience::Private, &request),
         },
+    }
+}
+
+/// What both listeners answer: the health, and the page about the API with what it needs.
+fn handle_shared(app: &App, audience: Audience, request: &Request<Incoming>) -> Handled {
+    let (method, headers, path) = (request.method(), request.headers(), request.uri().path());
+    match path {
+        "/health" => (Route::Health, read_only(method, health::health)),
+        "/health/ready" => (Route::HealthReady, read_only(method, || health::ready(app))),
+        "/health/deep" => (Route::HealthDeep, read_only(method, || health::deep(app))),
+        "/openapi.json" => (Route::OpenApi, read_only(method, || openapi::respond(headers))),
+        "/docs" => (Route::Docs, read_only(method, || pages::docs(headers, audience))),
+        path if path.starts_with("/assets/") => {
+            let answered = match pages::asset(headers, path) {
+                Some(asset) => read_only(method, || asset),
+                None => Err(Problem::not_found()),
+            };
+            (Route::Asset, answered)
+        }
+        _ => (Route::Unmatched, Err(Problem::not_found())),
     }
 }
 
@@ -143,7 +176,7 @@ fn hello_segment(path: &str) -> Option<&str> {
 fn read_only(method: &Method, respond: impl FnOnce() -> Response) -> Result<Response, Problem> {
     match *method {
         Method::GET | Method::HEAD => Ok(respond()),
-        _ => other_method(method, "GET, HEAD, OPTIONS"),
+        _ => other_method(method, READ_ONLY),
     }
 }
 
@@ -161,7 +194,7 @@ fn other_method(method: &Method, allow: &'static str) -> Result<Response, Proble
 async fn list_users(app: &App, request: &Request<Incoming>) -> Result<Response, Problem> {
     let token = configured_token(app)?;
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return other_method(request.method(), "GET, HEAD, OPTIONS");
+        return other_method(request.method(), READ_ONLY);
     }
     authorize(token, request)?;
     users::list(app, request).await
@@ -170,7 +203,7 @@ async fn list_users(app: &App, request: &Request<Incoming>) -> Result<Response, 
 async fn delete_user(app: &App, segment: &str, request: &Request<Incoming>) -> Result<Response, Problem> {
     let token = configured_token(app)?;
     if *request.method() != Method::DELETE {
-        return other_method(request.method(), "DELETE, OPTIONS");
+        return other_method(request.method(), REMOVAL);
     }
     authorize(token, request)?;
     hello::delete(app, segment, request).await
@@ -182,22 +215,25 @@ fn configured_token(app: &App) -> Result<&Secret, Problem> {
 }
 
 fn authorize(token: &Secret, request: &Request<Incoming>) -> Result<(), Problem> {
-    let sent = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
-        let (scheme, sent) = value.split_at_checked(b"Bearer ".len())?;
-        scheme.eq_ignore_ascii_case(b"Bearer ").then_some(sent)
-    });
+    let mut values = request.headers().get_all(AUTHORIZATION).iter();
+    // With two of them, a proxy in front may have looked at the other one.
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(unauthorized()) };
+    let sent = value.as_bytes().split_at_checked(b"Bearer ".len());
+    let sent = sent.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "));
     match sent {
-        Some(sent) if constant_time_eq(sent, token.expose().as_bytes()) => Ok(()),
-        _ => Err(Problem::new(
-            Kind::Unauthorized,
-            "Send the administrators' token as Authorization: Bearer TOKEN.",
-        )),
+        Some((_, sent)) if constant_time_eq(sent.trim_ascii_start(), token.expose().as_bytes()) => Ok(()),
+        _ => Err(unauthorized()),
     }
 }
 
-/// The figures of this process, for Prometheus. On the private listener, without a token.
+/// No token, or a wrong one.
+pub(super) fn unauthorized() -> Problem {
+    Problem::new(Kind::Unauthorized, "Send the administrators' token as Authorization: Bearer TOKEN.")
+}
+
+/// The figures of this process, for Prometheus. No token is needed.
 #[utoipa::path(
-    get, path = "/metrics", tag = "administration",
+    get, path = "/metrics", tag = "administration", operation_id = "getMetrics",
     responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain"))
 )]
 pub(super) fn metrics(app: &App) -> Response {

@@ -30,6 +30,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Activity {
     phase: Phase,
     since: Instant,
+    has_spoken: bool,
     scan: HeadScan,
 }
 
@@ -49,7 +50,8 @@ pub(super) type SharedActivity = Rc<RefCell<Activity>>;
 impl Activity {
     /// A new connection.
     pub(super) fn new() -> SharedActivity {
-        Rc::new(RefCell::new(Self { phase: Phase::Idle, since: Instant::now(), scan: HeadScan::default() }))
+        let (phase, since, scan) = (Phase::Idle, Instant::now(), HeadScan::default());
+        Rc::new(RefCell::new(Self { phase, since, has_spoken: false, scan }))
     }
 
     /// A head is complete; its request is being answered.
@@ -64,12 +66,18 @@ impl Activity {
         self.since = Instant::now();
     }
 
+    /// Whether anything has ever come.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.has_spoken
+    }
+
     /// What the bytes of the connection say about its requests.
     pub(super) fn scan(&self) -> &HeadScan {
         &self.scan
     }
 
     fn bytes_came(&mut self, bytes: &[u8]) {
+        self.has_spoken = true;
         self.scan.feed(bytes);
         if self.phase == Phase::Idle {
             self.phase = Phase::Head;

@@ -140,6 +140,9 @@ impl HeadScan {
             self.content_length =
                 std::str::from_utf8(value.trim_ascii()).ok().and_then(|v| v.parse().ok()).unwrap_or(0);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            // hyper takes any list that ends in `chunked`, and leaves the other codings to us, who know none.
+            let is_chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked") && !self.line.is_cut();
+            self.ambiguous |= self.chunked || !is_chunked;
             self.chunked = true;
         }
     }
@@ -180,13 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn two_lengths_are_ambiguous_also_when_they_are_equal() {
+    fn two_lengths_and_other_codings_are_ambiguous() {
         for headers in [
             "Content-Length: 5\r\nContent-Length: 5",
             "content-length: 5\r\nHost: a\r\nCONTENT-LENGTH: 6",
             "Content-Length: 5, 5",
             "Content-Length: 5\r\nTransfer-Encoding: chunked",
             "Transfer-Encoding: chunked\r\nContent-Length: 5",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding: chunked, chunked",
+            "Transfer-Encoding: gzip, chunked",
         ] {
             assert!(scan(&format!("PUT / HTTP/1.1\r\n{headers}\r\n\r\n")).is_ambiguous(), "{headers:?}");
         }

@@ -2,11 +2,10 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use hyper::body::Incoming;
-use hyper::header::{
-    CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, SET_COOKIE,
-};
+use hyper::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 use hyper::{Request, StatusCode};
 
+use super::openapi::components;
 use super::problem::{Kind, Problem};
 use super::{App, Body, Response, birth_date_body, query};
 use crate::domain::{Username, days_until_birthday, greeting};
@@ -19,23 +18,22 @@ const COOKIE_NAME: &str = "hello-consistency";
 
 /// Greets a user and says how many days are left until the birthday.
 #[utoipa::path(
-    get, path = "/hello/{username}", tag = "greeting",
-    params(super::openapi::UsernameParam, super::openapi::TzParam, super::openapi::ConsistencyParam, super::openapi::ConsistencyCookie),
+    get, path = "/hello/{username}", tag = "greeting", operation_id = "getGreeting",
+    params(components::UsernameParam, components::TzParam, components::ConsistencyParam, components::ConsistencyCookie),
     responses(
-        (status = 200, description = "The greeting", body = super::openapi::Greeting, content_type = "application/json"),
-        (status = 400, response = super::openapi::BadRequest),
-        (status = 404, response = super::openapi::NotFound),
-        (status = 500, response = super::openapi::Defect),
-        (status = 503, response = super::openapi::Unavailable),
+        (status = 200, description = "The greeting", body = components::Greeting, content_type = "application/json"),
+        (status = 400, response = components::InvalidGreeting),
+        (status = 404, response = components::UserNotFound),
+        (status = 405, response = components::MethodNotAllowed),
+        (status = 500, response = components::Defect),
+        (status = 503, response = components::ReadUnavailable),
     )
 )]
 pub(super) async fn get(app: &App, segment: &str, request: &Request<Incoming>) -> Result<Response, Problem> {
     let username = username(segment)?;
     let zone = query::zone(request.uri().query())?;
     let after = sent_position(app, request.headers());
-    let Some(birth) = app.store.find(&username, after).await? else {
-        return Err(Problem::new(Kind::UserNotFound, "There is no user of this name."));
-    };
+    let birth = app.store.find(&username, after).await?.ok_or_else(user_not_found)?;
     let today = zone.date_at((app.shared.clock)());
     let sentence = greeting(&username, days_until_birthday(birth, today, app.shared.leap_day));
     let mut json = BytesMut::with_capacity(sentence.len() + 14);
@@ -50,9 +48,9 @@ pub(super) async fn get(app: &App, segment: &str, request: &Request<Incoming>) -
 
 /// Stores a user's date of birth.
 #[utoipa::path(
-    put, path = "/hello/{username}", tag = "greeting",
-    params(super::openapi::UsernameParam, super::openapi::TzParam),
-    request_body(content = super::openapi::DateOfBirth, content_type = "application/json"),
+    put, path = "/hello/{username}", tag = "greeting", operation_id = "putUser",
+    params(components::UsernameParam, components::TzParam),
+    request_body(content = components::DateOfBirth, content_type = "application/json"),
     responses(
         (status = 201, description = "The user is new", headers(
             ("Location" = String, description = "Where the greeting is"),
@@ -63,12 +61,13 @@ pub(super) async fn get(app: &App, segment: &str, request: &Request<Incoming>) -
             ("Hello-Consistency" = String, description = "On PostgreSQL: send it back to read this write"),
             ("Set-Cookie" = String, description = "On PostgreSQL: the same token, for browsers"),
         )),
-        (status = 400, response = super::openapi::BadRequest),
-        (status = 408, response = super::openapi::TooSlow),
-        (status = 413, response = super::openapi::TooLarge),
-        (status = 415, response = super::openapi::Unsupported),
-        (status = 500, response = super::openapi::Defect),
-        (status = 503, response = super::openapi::Unavailable),
+        (status = 400, response = components::InvalidUser),
+        (status = 405, response = components::MethodNotAllowed),
+        (status = 408, response = components::TooSlow),
+        (status = 413, response = components::TooLarge),
+        (status = 415, response = components::Unsupported),
+        (status = 500, response = components::Defect),
+        (status = 503, response = components::WriteUnavailable),
     )
 )]
 pub(super) async fn put(app: &App, segment: &str, request: Request<Incoming>) -> Result<Response, Problem> {
@@ -77,8 +76,7 @@ pub(super) async fn put(app: &App, segment: &str, request: Request<Incoming>) ->
     let (head, body) = request.into_parts();
     let birth = birth_date_body::read(&head.headers, body).await?;
     if birth.date() >= zone.date_at((app.shared.clock)()) {
-        let detail = "The date of birth must be before today.";
-        return Err(Problem::in_field(Kind::DateNotInThePast, "dateOfBirth", detail));
+        return Err(not_in_the_past());
     }
     let written = app.store.put(&username, birth).await?;
     let mut response = Response::new(Body::default());
@@ -95,19 +93,20 @@ pub(super) async fn put(app: &App, segment: &str, request: Request<Incoming>) ->
 
 /// Removes a user. Administrators only, on the private listener.
 #[utoipa::path(
-    delete, path = "/hello/{username}", tag = "administration",
-    params(super::openapi::UsernameParam),
+    delete, path = "/hello/{username}", tag = "administration", operation_id = "deleteUser",
+    params(components::UsernameParam),
     security(("admin_token" = [])),
     responses(
         (status = 204, description = "The user is gone", headers(
             ("Hello-Consistency" = String, description = "On PostgreSQL: send it back to read this write"),
             ("Set-Cookie" = String, description = "On PostgreSQL: the same token, for browsers"),
         )),
-        (status = 400, response = super::openapi::BadRequest),
-        (status = 401, response = super::openapi::Unauthorized),
-        (status = 404, response = super::openapi::NotFound),
-        (status = 500, response = super::openapi::Defect),
-        (status = 503, response = super::openapi::Unavailable),
+        (status = 400, response = components::InvalidUsername),
+        (status = 401, response = components::Unauthorized),
+        (status = 404, response = components::UserOrCallNotFound),
+        (status = 405, response = components::MethodNotAllowed),
+        (status = 500, response = components::Defect),
+        (status = 503, response = components::WriteUnavailable),
     )
 )]
 pub(super) async fn delete(
@@ -118,7 +117,7 @@ pub(super) async fn delete(
     let username = username(segment)?;
     let written = app.store.delete(&username).await?;
     if written.outcome == Deleted::NotFound {
-        return Err(Problem::new(Kind::UserNotFound, "There is no user of this name."));
+        return Err(user_not_found());
     }
     let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -126,12 +125,18 @@ pub(super) async fn delete(
     Ok(response)
 }
 
-/// Greetings, and errors in their place, are never stored by a cache.
-pub(super) fn forbid_caching(response: &mut Response) {
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+/// Nobody of this name is stored.
+pub(super) fn user_not_found() -> Problem {
+    Problem::new(Kind::UserNotFound, "There is no user of this name.")
 }
 
-fn username(segment: &str) -> Result<Username, Problem> {
+/// The date of birth is today or later.
+pub(super) fn not_in_the_past() -> Problem {
+    Problem::in_field(Kind::DateNotInThePast, "dateOfBirth", "The date of birth must be before today.")
+}
+
+/// The name in the path.
+pub(super) fn username(segment: &str) -> Result<Username, Problem> {
     Username::from_path_segment(segment)
         .map_err(|error| Problem::new(Kind::InvalidUsername, error.to_string()))
 }

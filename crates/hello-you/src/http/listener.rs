@@ -82,13 +82,9 @@ impl Workers {
     }
 
     /// Accepts connections for ever. At the limit of connections new ones wait in the listener's backlog.
-    pub async fn accept(&self, listener: TcpListener, audience: Audience) {
-        let permits = match audience {
-            Audience::Public => &self.public_permits,
-            Audience::Private => &self.private_permits,
-        };
+    pub async fn accept(&self, listener: &TcpListener, audience: Audience) {
         loop {
-            let permit = Arc::clone(permits).acquire_owned().await.expect("the semaphore is never closed");
+            let permit = self.permits(audience).acquire_owned().await.expect("the semaphore is never closed");
             let accepted = match listener.accept().await {
                 Ok((stream, _)) => stream.into_std(),
                 Err(error) => Err(error),
@@ -101,15 +97,40 @@ impl Workers {
                     continue;
                 }
             };
-            let worker = self
-                .threads
-                .iter()
-                .min_by_key(|worker| worker.connections.load(Ordering::Relaxed))
-                .expect("there is at least one worker");
-            worker.connections.fetch_add(1, Ordering::Relaxed);
-            if worker.inbox.send(Handover { stream, audience, permit }).await.is_err() {
-                tracing::error!("a worker has ended; its connection is dropped");
+            self.hand_over(Handover { stream, audience, permit }).await;
+        }
+    }
+
+    /// Accepts what the kernel has completed already, as far as the limit allows, and closes the listener: clients of
+    /// such connections do not know that nobody has taken them, and would be cut.
+    pub async fn accept_last(&self, listener: TcpListener, audience: Audience) {
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok(permit) = self.permits(audience).try_acquire_owned() {
+            // The listener does not block: it says so when none waits.
+            let Ok((stream, _)) = listener.accept() else { return };
+            if stream.set_nonblocking(true).is_ok() {
+                self.hand_over(Handover { stream, audience, permit }).await;
             }
+        }
+    }
+
+    fn permits(&self, audience: Audience) -> Arc<Semaphore> {
+        Arc::clone(match audience {
+            Audience::Public => &self.public_permits,
+            Audience::Private => &self.private_permits,
+        })
+    }
+
+    /// To the worker with the fewest connections.
+    async fn hand_over(&self, handover: Handover) {
+        let worker = self
+            .threads
+            .iter()
+            .min_by_key(|worker| worker.connections.load(Ordering::Relaxed))
+            .expect("there is at least one worker");
+        worker.connections.fetch_add(1, Ordering::Relaxed);
+        if worker.inbox.send(handover).await.is_err() {
+            tracing::error!("a worker has ended; its connection is dropped");
         }
     }
 
@@ -159,6 +180,11 @@ impl Worker {
     }
 }
 
+/// How often a worker with open connections wakes for nothing. A timer that would fire before all others makes tokio write
+/// to an eventfd and go round its loop once more, even when it is set by the runtime's own thread; each request sets two.
+/// With one that fires sooner than any of theirs, they cost nothing. Ten wake-ups a second are too few to be seen.
+const METRONOME: Duration = Duration::from_millis(100);
+
 /// Serves the connections that are handed over until it is time to end.
 async fn work(
     app: App,
@@ -174,6 +200,7 @@ async fn work(
                 serve(&app, handover, &connections_phase, &open, &mut connections);
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            () = sleep(METRONOME), if !connections.is_empty() => {}
             ended = phase.wait_for(|phase| *phase != Phase::Serve) => match ended.as_deref() {
                 Ok(Phase::EndBy(deadline)) => break *deadline,
                 Ok(Phase::Serve) => {}

@@ -86,6 +86,8 @@ kinds! {
     InvalidLimit = BAD_REQUEST, "invalid-limit", "Invalid limit";
     /// The request names no host.
     MissingHost = BAD_REQUEST, "missing-host", "Missing host";
+    /// The `Host` header is no host.
+    InvalidHost = BAD_REQUEST, "invalid-host", "Invalid host";
     /// The request gives more than one length of its body.
     AmbiguousLength = BAD_REQUEST, "ambiguous-length", "Ambiguous length";
     /// The body ended before its announced length, or was badly chunked.
@@ -174,9 +176,14 @@ impl Problem {
         self.kind
     }
 
-    /// The answer.
-    pub fn into_response(self) -> Response<Body> {
-        let document = Document {
+    /// A defect of ours; what it was is in the log.
+    pub fn internal_error() -> Self {
+        Self::new(Kind::InternalError, "Something went wrong here. It has been logged.")
+    }
+
+    /// What a client reads.
+    pub(super) fn document(&self) -> impl Serialize {
+        Document {
             r#type: format!("{TYPE_PREFIX}{}", self.kind.slug()),
             title: self.kind.title(),
             status: self.kind.status().as_u16(),
@@ -185,8 +192,12 @@ impl Problem {
                 .field
                 .as_deref()
                 .map(|field| [FieldError { pointer: pointer(field), detail: &self.detail }]),
-        };
-        let json = serde_json::to_vec(&document).expect("strings and numbers always become JSON");
+        }
+    }
+
+    /// The answer.
+    pub fn into_response(self) -> Response<Body> {
+        let json = serde_json::to_vec(&self.document()).expect("strings and numbers always become JSON");
         let mut response = Response::new(Body::from(json));
         *response.status_mut() = self.kind.status();
         let headers = response.headers_mut();
@@ -202,7 +213,11 @@ impl Problem {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hello-you\""));
             }
             // What follows on such a connection cannot be told apart from the rest of this request.
-            Kind::MissingHost | Kind::AmbiguousLength | Kind::IncompleteBody | Kind::RequestTimeout => {
+            Kind::MissingHost
+            | Kind::InvalidHost
+            | Kind::AmbiguousLength
+            | Kind::IncompleteBody
+            | Kind::RequestTimeout => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}
@@ -243,7 +258,7 @@ impl From<StoreError> for Problem {
             ),
             StoreError::Failed(error) => {
                 tracing::error!(error, "failed to answer from the database");
-                Self::new(Kind::InternalError, "Something went wrong here. It has been logged.")
+                Self::internal_error()
             }
         }
     }

@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue, LINK};
 use serde::Serialize;
 
+use super::openapi::components;
 use super::problem::{Kind, Problem};
 use super::query::{self, Twice};
 use super::{App, Body, Response};
@@ -38,17 +39,18 @@ pub(super) struct Entry {
 ///
 /// Pages stay stable while others write: a page begins behind a name, not at a number.
 #[utoipa::path(
-    get, path = "/users", tag = "administration",
-    params(super::openapi::PageParams),
+    get, path = "/users", tag = "administration", operation_id = "listUsers",
+    params(components::PageParams),
     security(("admin_token" = [])),
     responses(
         (status = 200, description = "A page", body = Page, content_type = "application/json", headers(
             ("Link" = String, description = "The next page, as rel=\"next\""),
         )),
-        (status = 400, response = super::openapi::BadRequest),
-        (status = 401, response = super::openapi::Unauthorized),
-        (status = 500, response = super::openapi::Defect),
-        (status = 503, response = super::openapi::Unavailable),
+        (status = 400, response = components::InvalidPage),
+        (status = 401, response = components::Unauthorized),
+        (status = 404, response = components::CallNotFound),
+        (status = 500, response = components::Defect),
+        (status = 503, response = components::ReadUnavailable),
     )
 )]
 pub(super) async fn list(app: &App, request: &Request<Incoming>) -> Result<Response, Problem> {
@@ -83,7 +85,8 @@ fn cursor(username: &Username) -> String {
     URL_SAFE_NO_PAD.encode(username.as_str())
 }
 
-fn after(query: Option<&str>) -> Result<Option<Username>, Problem> {
+/// The name behind which the page begins.
+pub(super) fn after(query: Option<&str>) -> Result<Option<Username>, Problem> {
     let invalid =
         || Problem::new(Kind::InvalidCursor, "The parameter after must be a cursor from an earlier page.");
     let Some(cursor) = query::single(query, "after").map_err(|Twice| invalid())? else {
@@ -95,7 +98,8 @@ fn after(query: Option<&str>) -> Result<Option<Username>, Problem> {
     Username::parse(&name).ok().filter(|username| username.as_str() == name).map(Some).ok_or_else(invalid)
 }
 
-fn limit(query: Option<&str>) -> Result<usize, Problem> {
+/// The most users on the page.
+pub(super) fn limit(query: Option<&str>) -> Result<usize, Problem> {
     let invalid = || Problem::new(Kind::InvalidLimit, "The parameter limit must be a number from 1 to 1000.");
     match query::single(query, "limit").map_err(|Twice| invalid())? {
         None => Ok(DEFAULT_LIMIT),

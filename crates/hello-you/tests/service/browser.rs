@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::support::http;
-use super::support::service::Service;
+use super::support::service::{ADMIN_TOKEN, Service};
 
 /// A browser takes its time to start on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -63,7 +63,11 @@ impl Browser {
     }
 
     async fn open(&self, service: &Service, path: &str) {
-        self.post("url", json!({"url": format!("http://{}{path}", service.address)})).await;
+        self.open_at(service.address, path).await;
+    }
+
+    async fn open_at(&self, address: SocketAddr, path: &str) {
+        self.post("url", json!({"url": format!("http://{address}{path}")})).await;
     }
 
     async fn run(&self, script: &str) -> Value {
@@ -167,19 +171,167 @@ async fn a_person_stores_a_birthday_is_greeted_and_told_of_mistakes() {
     assert_eq!(browser.run("return document.querySelectorAll('#answer.error').length").await, 1);
 }
 
+/// An operation on the page about the API, found by its id in the document.
+struct Operation<'a> {
+    browser: &'a Browser,
+    id: &'static str,
+}
+
+impl Browser {
+    /// Unfolds an operation.
+    async fn operation(&self, id: &'static str) -> Operation<'_> {
+        let summary = format!("return document.querySelector('#{id} > summary')?.textContent");
+        self.wait_for_text(&summary, "").await;
+        self.click(&format!("#{id} > summary")).await;
+        let operation = Operation { browser: self, id };
+        operation.text_of("form button", "Send").await;
+        operation
+    }
+}
+
+impl Operation<'_> {
+    /// The text of a part of it, once it begins so.
+    async fn text_of(&self, selector: &str, beginning: &str) -> String {
+        let script = format!("return document.querySelector('#{} {selector}')?.textContent", self.id);
+        self.browser.wait_for_text(&script, beginning).await
+    }
+
+    async fn fill(&self, name: &str, text: &str) {
+        self.browser.type_into(&format!("#{} [name={name}]", self.id), text).await;
+    }
+
+    /// Sends it, and returns the headers and the body of the answer as they are shown.
+    async fn send(&self, status: &str) -> (String, String) {
+        self.browser.run(&format!("document.querySelector('#{} .answer').replaceChildren()", self.id)).await;
+        self.browser.click(&format!("#{} form button", self.id)).await;
+        self.text_of(".answer .status", status).await;
+        let headers = self.text_of(".answer .headers", "").await;
+        let body = format!("return document.querySelector('#{} .answer .body')?.textContent ?? ''", self.id);
+        (headers, self.browser.wait_for_text(&body, "").await)
+    }
+}
+
+#[tokio::test]
+async fn each_operation_of_the_document_is_on_the_page_with_all_that_is_known_of_it() {
+    let (_directory, service, browser) = start().await;
+    browser.open(&service, "/docs").await;
+    browser.operation("putUser").await;
+    let shown = "return [...document.querySelectorAll('.operation > summary')]\
+        .map(summary => [summary.querySelector('b').textContent, summary.querySelector('code').textContent])";
+    let shown: Vec<(String, String)> = serde_json::from_value(browser.run(shown).await).unwrap();
+    let document = service.get("/openapi.json").await.json();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let mut expected: Vec<_> = paths
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().keys().map(|method| (method.to_uppercase(), path.clone()))
+        })
+        .collect();
+    let mut sorted = shown.clone();
+    sorted.sort();
+    expected.sort();
+    assert_eq!(sorted, expected);
+
+    let parts = "return [...document.querySelectorAll('#putUser > .response > summary')].map(part => part.textContent)";
+    let parts: Vec<String> = serde_json::from_value(browser.run(parts).await).unwrap();
+    for (status, part) in [201, 204, 400, 405, 408, 413, 415, 500, 503].iter().zip(&parts) {
+        assert!(part.starts_with(&format!("{status}: ")), "{parts:?}");
+    }
+    let text = browser.run("return document.querySelector('#putUser').textContent").await.to_string();
+    for part in [
+        "Stores a user's date of birth.",
+        "username (path, required)",
+        "tz (query)",
+        "body (application/json, required)",
+        "dateOfBirth: string (date). A real date from 0001-01-01, before today.",
+        "Location: Where the greeting is",
+        "application/problem+json",
+        "no-such-day",
+        "There is no such day",
+        "#/dateOfBirth",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert_eq!(browser.console().await, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn the_calls_of_the_api_can_be_tried_in_the_browser() {
     let (_directory, service, browser) = start().await;
+    browser.open(&service, "/docs").await;
+
+    let put = browser.operation("putUser").await;
+    put.fill("username", "Zo\u{eb}").await;
+    put.fill("body", "{\"dateOfBirth\": \"1990-12-31\"}").await;
+    let (headers, body) = put.send("201 Created").await;
+    assert!(headers.contains("location: /hello/Zo%C3%AB"), "{headers}");
+    assert!(headers.contains("x-request-id: ") && body.is_empty(), "{headers} {body}");
+
+    put.fill("body", "{\"dateOfBirth\": \"2023-02-29\"}").await;
+    let (headers, body) = put.send("400 Bad Request").await;
+    assert!(headers.contains("content-type: application/problem+json"), "{headers}");
+    assert!(body.contains("\n  \"title\": \"No such day\",\n"), "{body}");
+
+    let get = browser.operation("getGreeting").await;
+    get.fill("username", "Zo\u{eb}").await;
+    get.fill("tz", "Europe/Dublin").await;
+    let (headers, body) = get.send("200 OK").await;
+    assert!(headers.contains("cache-control: no-store"), "{headers}");
+    assert!(body.contains("Hello, Zo\u{eb}! "), "{body}");
+    let (headers, body) = browser.operation("optionsGreeting").await.send("204 No Content").await;
+    assert!(headers.contains("allow: GET, HEAD, PUT, OPTIONS"), "{headers}");
+    assert_eq!(body, "");
+    let (headers, _) = browser.operation("headHome").await.send("200 OK").await;
+    assert!(headers.contains("content-type: application/json"), "{headers}");
+
+    // What a person finds by its form, not by its address.
+    let accept = browser.operation("getHome").await;
+    browser.run("document.querySelector('#getHome [name=Accept]').value = 'text/html'").await;
+    let (_, body) = accept.send("200 OK").await;
+    assert!(body.starts_with("<!doctype html>"), "{body}");
+}
+
+#[tokio::test]
+async fn a_request_is_shown_as_a_command_that_does_the_same() {
+    let (_directory, service, browser) = start().await;
+    browser.open(&service, "/docs").await;
+    let put = browser.operation("putUser").await;
+    put.fill("username", "O'Brien").await;
+    put.send("400").await;
+    let refused = put.text_of(".answer .curl", "curl ").await;
+    put.fill("username", "Zo\u{eb}").await;
+    put.send("201").await;
+    let stored = put.text_of(".answer .curl", "curl ").await;
+    for (command, status) in [(refused, "400"), (stored, "204")] {
+        let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+        let answer = String::from_utf8_lossy(&output.stdout);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{command}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_calls_of_the_private_listener_are_sent_from_its_own_page_with_the_token() {
+    let (_directory, service, browser) = start().await;
     service.put("Ana", "1990-12-31").await;
     browser.open(&service, "/docs").await;
-    browser.wait_for_text("return document.querySelector('.operation h3')?.textContent", "GET /hello").await;
-    let fields = "return [...document.querySelectorAll('.operation')[0].querySelectorAll('label')]\
-        .map(label => label.textContent)";
-    let expected = json!(["username (path)", "tz (query)", "Hello-Consistency (header)"]);
-    assert_eq!(browser.run(fields).await, expected);
-    browser.click(".operation button").await;
-    let answer = "return document.querySelector('.operation pre').textContent";
-    let answer = browser.wait_for_text(answer, "200").await;
-    assert!(answer.contains("Hello, Ana!"), "{answer}");
-    assert_eq!(browser.console().await, Vec::<String>::new());
+    browser.operation("deleteUser").await;
+    let script = "return document.querySelector('#deleteUser form button').disabled.toString()";
+    browser.wait_for_text(script, "true").await;
+
+    browser.open_at(service.private_address, "/docs#deleteUser").await;
+    // The address names an operation, so it is unfolded already.
+    let delete = Operation { browser: &browser, id: "deleteUser" };
+    delete.text_of("form button", "Send").await;
+    let (headers, _) = delete.send("401 Unauthorized").await;
+    assert!(headers.contains("www-authenticate: Bearer"), "{headers}");
+    browser.type_into("#token", ADMIN_TOKEN).await;
+    delete.send("204 No Content").await;
+    delete.send("404 Not Found").await;
+    let command = delete.text_of(".answer .curl", "curl ").await;
+    assert!(command.contains("$ADMIN_TOKEN") && !command.contains(ADMIN_TOKEN), "{command}");
+    let (_, body) = browser.operation("listUsers").await.send("200 OK").await;
+    assert!(body.contains("\"users\": []"), "{body}");
+    let (_, body) = browser.operation("getMetrics").await.send("200 OK").await;
+    assert!(body.contains("# TYPE"), "{body}");
+    let script = "return document.querySelector('#getGreeting') && 'there'";
+    browser.wait_for_text(script, "there").await;
 }

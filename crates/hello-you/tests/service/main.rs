@@ -9,6 +9,7 @@ mod api;
 mod batches;
 mod browser;
 mod consistency;
+mod documentation;
 mod epoch_source;
 mod fencing;
 mod heartbeat;

@@ -13,7 +13,7 @@ use super::support::backend::{Backend, on_both_stores};
 use super::support::service::{ADMIN_TOKEN, Service};
 
 /// Far more than it takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// What a schema cannot say: that a zone is one of the database of zones in any case, that a date lies before today,
 /// that a cursor was given out before. Such values fit the schema, and 400 is the right answer.
@@ -31,12 +31,12 @@ fn schemathesis() -> String {
 }
 
 /// The document with the operations of one listener: the other ones are answered elsewhere.
-async fn document_of(service: &Service, private: bool) -> Value {
+async fn document_of(service: &Service, listener: &str) -> Value {
     let mut document = service.get("/openapi.json").await.json();
     for operations in document["paths"].as_object_mut().unwrap().values_mut() {
         operations.as_object_mut().unwrap().retain(|_, operation| {
-            let tag = operation["tags"][0].as_str().unwrap();
-            tag == "health" || (tag == "administration") == private
+            let listeners = operation["x-listeners"].as_array().unwrap();
+            listeners.iter().any(|other| other == listener)
         });
     }
     document["paths"].as_object_mut().unwrap().retain(|_, item| !item.as_object().unwrap().is_empty());
@@ -51,7 +51,7 @@ async fn drive(document: &Value, operations: usize, address: SocketAddr, options
     std::fs::write(&file, document.to_string()).unwrap();
     let process = ChildProcess::builder(program)
         .args(["run", "--checks", "all", "--exclude-checks", NOT_IN_A_SCHEMA, "--continue-on-failure"])
-        .args(["--seed", "1", "--max-examples", "100", "--warnings", "off", "--url"])
+        .args(["--seed", "1", "--max-examples", "50", "--warnings", "off", "--url"])
         .arg(format!("http://{address}"))
         .args(options)
         .arg(&file)
@@ -72,7 +72,7 @@ on_both_stores![
 
 async fn the_public_listener_answers_as_the_document_says(backend: Backend) {
     let service = backend.start().await;
-    drive(&document_of(&service, false).await, 8, service.address, &[]).await;
+    drive(&document_of(&service, "public").await, 22, service.address, &[]).await;
 }
 
 async fn the_private_listener_answers_as_the_document_says(backend: Backend) {
@@ -81,11 +81,11 @@ async fn the_private_listener_answers_as_the_document_says(backend: Backend) {
         service.put(&super::support::http::percent_encode(username), "1990-12-31").await;
     }
     let token = format!("Authorization: Bearer {ADMIN_TOKEN}");
-    drive(&document_of(&service, true).await, 6, service.private_address, &["-H", &token]).await;
+    drive(&document_of(&service, "private").await, 22, service.private_address, &["-H", &token]).await;
 }
 
 /// Where users are stored as well, schemathesis asks for those alone and never sees that a name is unknown.
 async fn a_service_without_users_answers_as_the_document_says(backend: Backend) {
     let service = backend.start().await;
-    drive(&document_of(&service, false).await, 7, service.address, &["--include-method", "GET"]).await;
+    drive(&document_of(&service, "public").await, 7, service.address, &["--include-method", "GET"]).await;
 }

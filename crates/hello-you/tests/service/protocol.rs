@@ -25,6 +25,7 @@ fn length(body: &str) -> String {
 async fn requests_of_doubtful_meaning_are_400_and_end_the_connection() {
     let service = Backend::Sqlite.start().await;
     let five = "Content-Length: 5\r\n";
+    let chunked = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
     for (request, kind) in [
         ("GET /health HTTP/1.1\r\n\r\n".to_owned(), "missing-host"),
         ("GET /health HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n".to_owned(), "missing-host"),
@@ -41,6 +42,10 @@ async fn requests_of_doubtful_meaning_are_400_and_end_the_connection() {
         (put("Content-Length : 5\r\n", "hello"), ""),
         (put("Content-Length:\r\n 5\r\n", "hello"), ""),
         (put("Transfer-Encoding: gzip\r\n", "hello"), ""),
+        (put("Transfer-Encoding: gzip, chunked\r\n", &chunked), "ambiguous-length"),
+        (put("Transfer-Encoding: chunked, chunked\r\n", &chunked), "ambiguous-length"),
+        (put("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", &chunked), "ambiguous-length"),
+        (put(&format!("Transfer-Encoding:{}chunked\r\n", " ".repeat(60)), &chunked), "ambiguous-length"),
         (put("Transfer-Encoding: chunked, gzip\r\n", "hello"), ""),
     ] {
         let mut connection = Raw::connect(service.address).await;
@@ -53,6 +58,44 @@ async fn requests_of_doubtful_meaning_are_400_and_end_the_connection() {
         connection.wait_closed().await;
     }
     assert_eq!(service.get("/hello/Ana").await.status, StatusCode::NOT_FOUND, "nothing was stored");
+}
+
+#[tokio::test]
+async fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
+    let service = Backend::Sqlite.start().await;
+    for (host, status) in [
+        ("a", 200),
+        ("", 200),
+        ("example.org:8080", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:8080", 200),
+        ("my_service.internal", 200),
+        ("a b", 400),
+        ("a/b", 400),
+        ("user@a", 400),
+        ("a, b", 400),
+        ("http://a", 400),
+        ("[::1", 400),
+        ("[::1]x", 400),
+        ("[a]", 400),
+        ("[::1]:", 200),
+        ("a:", 200),
+        ("a:b", 400),
+        ("a:80x", 400),
+        ("a:80:80", 400),
+        (":80", 400),
+        ("a?b", 400),
+        ("\u{eb}", 400),
+    ] {
+        let mut connection = Raw::connect(service.address).await;
+        connection.send(format!("GET /health HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        let reply = connection.reply().await;
+        assert_eq!(reply.status, status, "{host:?}");
+        if status == 400 {
+            assert_eq!(reply.problem(), "invalid-host", "{host:?}");
+            connection.wait_closed().await;
+        }
+    }
 }
 
 #[tokio::test]

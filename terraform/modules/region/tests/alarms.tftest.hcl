@@ -1,5 +1,5 @@
 # Alarms: what, on what, when, and what silence means. Topics and dimensions that AWS names are checked after apply by
-# terraform/tests/check_state.py.
+# terraform/tests/state_checks.py.
 
 provider "aws" {
   region = "eu-west-1"

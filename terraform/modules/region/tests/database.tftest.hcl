@@ -1,4 +1,5 @@
-# Databases: how they are born, what they share.
+# Databases: how they are born, what they share. What a promotion and a rebuild change outside Terraform, and that it does
+# not come back as a plan, is in terraform/tests/failover_checks.py.
 
 provider "aws" {
   region = "eu-west-1"
@@ -229,8 +230,6 @@ run "databases_are_reached_from_tasks_alone_without_a_bastion" {
   }
 }
 
-# A promotion and a rebuild happen outside Terraform; what they change must not come back as a plan. The fail-over plans
-# themselves are in terraform/tests/failover.py.
 run "log_groups_exist_before_the_database_writes_to_them" {
   command = plan
 

@@ -151,6 +151,20 @@ run "interface_endpoints_on_request" {
   }
 }
 
+run "an_endpoint_for_session_manager_does_not_cut_the_bastion_off" {
+  command = plan
+
+  variables {
+    network = { cidr = "10.10.0.0/16", interface_endpoints = ["ssm", "ssmmessages"] }
+    bastion = { admin_cidr = "203.0.113.7/32", public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ" }
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.endpoints_from_tasks["this"].from_port == 443 && aws_vpc_security_group_ingress_rule.endpoints_from_bastion["this"].from_port == 443
+    error_message = "an endpoint takes the service's name over for the bastion, too, so it must let the bastion in"
+  }
+}
+
 run "the_default_security_group_is_empty" {
   command = plan
 
@@ -180,7 +194,7 @@ run "every_regional_resource_is_in_its_region" {
     condition = alltrue([
       for region in [
         aws_vpc.this.region, aws_subnet.public["a"].region, aws_lb.this.region, aws_ecs_cluster.this.region, aws_db_instance.primary.region,
-        aws_kms_key.this.region, aws_sns_topic.alarms.region, aws_cloudwatch_metric_alarm.this["target-5xx"].region, aws_s3_bucket.alb_logs.region,
+        aws_kms_key.this.region, aws_sns_topic.alarms.region, aws_cloudwatch_metric_alarm.this["target-5xx"].region, aws_lb_target_group.this.region,
       ] : region == "eu-central-1"
     ])
     error_message = "a resource must be in the module's region, not in the provider's"

@@ -226,6 +226,33 @@ run "scaling_follows_cpu_memory_and_requests" {
   }
 }
 
+run "scaling_goes_out_at_once_and_in_slowly" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for policy in aws_appautoscaling_policy.service : policy.target_tracking_scaling_policy_configuration[0].scale_out_cooldown == 30 && policy.target_tracking_scaling_policy_configuration[0].scale_in_cooldown == 300])
+    error_message = "the cooldowns must be 30 s out and 300 s in"
+  }
+}
+
+run "scaling_steps_as_fast_as_asked" {
+  command = plan
+
+  variables {
+    scaling = { out_cooldown = 0, in_cooldown = 60, cpu_percent = 50 }
+  }
+
+  assert {
+    condition     = alltrue([for policy in aws_appautoscaling_policy.service : policy.target_tracking_scaling_policy_configuration[0].scale_out_cooldown == 0 && policy.target_tracking_scaling_policy_configuration[0].scale_in_cooldown == 60])
+    error_message = "the cooldowns must be the given ones"
+  }
+
+  assert {
+    condition     = aws_appautoscaling_policy.service["cpu"].target_tracking_scaling_policy_configuration[0].target_value == 50 && aws_appautoscaling_policy.service["memory"].target_tracking_scaling_policy_configuration[0].target_value == 70
+    error_message = "the target must be the given one, and the others must keep their defaults"
+  }
+}
+
 run "tasks_reach_databases_and_https_and_nothing_else" {
   command = plan
 

@@ -26,8 +26,11 @@ pub enum MigrateError {
     /// The database has a schema this program does not know.
     #[error(transparent)]
     Migration(#[from] MigrationError),
+    /// The database cannot hold the letters of every script: a name it has none for would fail with its whole batch.
+    #[error("the database's encoding is {0}; create one with encoding UTF8, since names are of any script")]
+    Encoding(String),
     /// PostgreSQL refused a statement.
-    #[error("migration {version} failed: {source}")]
+    #[error("migration {version} failed: {}", with_detail(.source))]
     Statement {
         /// The migration.
         version: i32,
@@ -56,6 +59,11 @@ pub(super) async fn run(client: &Client) -> Result<(), MigrateError> {
 }
 
 async fn run_locked(client: &Client) -> Result<(), MigrateError> {
+    let encoding = client.query_typed_one("select current_setting('server_encoding')", &[]).await?;
+    let encoding: String = encoding.try_get(0)?;
+    if encoding != "UTF8" {
+        return Err(MigrateError::Encoding(encoding));
+    }
     let exists = client.query_typed_one("select to_regclass('schema_migrations') is not null", &[]).await?;
     if !exists.try_get::<_, bool>(0)? {
         client.batch_execute(CREATE_TABLE).await?;
@@ -70,10 +78,12 @@ async fn run_locked(client: &Client) -> Result<(), MigrateError> {
         let version = migration.version;
         let record =
             format!("insert into schema_migrations (version, name) values ({version}, '{}')", migration.name);
-        client
-            .batch_execute(&format!("begin;\n{}\n;{record};\ncommit;", migration.sql))
-            .await
-            .map_err(|source| MigrateError::Statement { version, source })?;
+        let migrated = client.batch_execute(&format!("begin;\n{}\n;{record};\ncommit;", migration.sql)).await;
+        if let Err(source) = migrated {
+            // The session goes on, and nothing may find itself within the transaction that failed.
+            let _ = client.batch_execute("rollback").await;
+            return Err(MigrateError::Statement { version, source });
+        }
         tracing::info!(version, name = migration.name, "migrated the schema");
     }
     Ok(())

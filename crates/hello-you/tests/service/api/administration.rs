@@ -130,6 +130,15 @@ async fn a_page_has_a_hundred_users_where_nothing_else_is_asked_for() {
 }
 
 #[tokio::test]
+async fn no_cache_keeps_what_tells_of_people() {
+    let service = Backend::Sqlite.start().await;
+    for path in ["/users", "/users?limit=0"] {
+        let reply = service.administer(Method::GET, path).await;
+        assert_eq!(reply.header("cache-control"), "no-store", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_cursor_or_limit_is_400() {
     let service = Backend::Sqlite.start().await;
     for (query, kind) in [
@@ -181,8 +190,14 @@ async fn without_the_right_token_the_calls_are_401() {
             assert!(reply.header("www-authenticate").starts_with("Bearer"), "{sent}");
         }
     }
+    // With two headers nobody knows which one a proxy in front has looked at.
+    for headers in [[right.as_str(), "Bearer wrong"], ["Bearer wrong", right.as_str()]] {
+        for reply in both_calls(&service, &headers.map(|value| ("authorization", value))).await {
+            assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{headers:?}");
+        }
+    }
     assert_eq!(service.get("/hello/Ana").await.status, StatusCode::OK, "nothing was deleted");
-    let lower = format!("bearer {ADMIN_TOKEN}");
+    let lower = format!("bearer  {ADMIN_TOKEN}");
     let [users, deleted] = both_calls(&service, &[("authorization", &lower)]).await;
     assert_eq!((users.status, deleted.status), (StatusCode::OK, StatusCode::NO_CONTENT));
 }

@@ -107,11 +107,53 @@ async fn a_second_signal_ends_at_once() {
         let service = Backend::Sqlite.start_with(&settings).await;
         let _endless = request_in_progress(&service, "Ana").await;
         signal(service.process.pid(), first);
-        service.process.wait_for_line(END_LIMIT, |line| line.contains("asked to end")).await;
         let asked = Instant::now();
-        signal(service.process.pid(), Signal::TERM);
+        // One that comes at once would count as the first.
+        wait_until("another signal ends it", END_LIMIT, async || {
+            service.process.signal(hello_testkit::Signal::SIGTERM);
+            Poll::ready_if(service.process.exit_status().is_some(), format!("{:?}", asked.elapsed()))
+        })
+        .await;
         assert_eq!(exit_code(&service).await, 0, "{first:?} {drain}");
         assert!(asked.elapsed() < Duration::from_secs(5), "{first:?} {drain}: {:?}", asked.elapsed());
+    }
+}
+
+/// The kernel has completed such a connection, so its client does not know that nobody has taken it yet.
+#[tokio::test]
+async fn connections_that_wait_to_be_accepted_when_the_end_comes_are_answered() {
+    let service = Backend::Sqlite.start().await;
+    let pid = service.process.pid();
+    signal(pid, Signal::STOP);
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        let mut connection = Raw::connect(service.address).await;
+        connection.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        waiting.push(connection);
+    }
+    signal(pid, Signal::INT);
+    signal(pid, Signal::CONT);
+    for mut connection in waiting {
+        assert_eq!(connection.reply().await.status, 200);
+    }
+    assert_eq!(exit_code(&service).await, 0);
+}
+
+/// `timeout`, and process managers that signal a group as well as its leader, send two at once.
+#[tokio::test]
+async fn signals_that_come_together_are_one() {
+    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
+        let settings = [("HELLO_DRAIN_DELAY", "0s"), ("HELLO_SHUTDOWN_GRACE", "25s")];
+        let service = Backend::Sqlite.start_with(&settings).await;
+        let mut in_progress = request_in_progress(&service, "Ana").await;
+        signal(service.process.pid(), first);
+        service.process.wait_for_line(END_LIMIT, |line| line.contains("asked to end")).await;
+        signal(service.process.pid(), second);
+        in_progress.send(BODY).await;
+        assert_eq!(in_progress.reply().await.status, 201, "{first:?} {second:?}");
+        assert_eq!(exit_code(&service).await, 0);
+        let said = service.process.stdout().join("\n");
+        assert!(said.contains("ended in order"), "{first:?} {second:?}: {said}");
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Longer than any answer may take.
-const LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const LIMIT: Duration = Duration::from_secs(15);
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -20,6 +20,14 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
+}
+
+/// An answer whose body need not be text.
+#[derive(Debug)]
+pub(crate) struct BytesReply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
@@ -61,6 +69,19 @@ pub(crate) async fn try_send_within(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
+    let reply = try_send_bytes_within(limit, address, method, path, headers, body).await?;
+    Ok(Reply { status: reply.status, headers: reply.headers, body: String::from_utf8(reply.body)? })
+}
+
+/// The same for an answer that need not be text.
+pub(crate) async fn try_send_bytes_within(
+    limit: Duration,
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<BytesReply, Box<dyn std::error::Error + Send + Sync>> {
     timeout(limit, async {
         let stream = TcpStream::connect(address).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -78,7 +99,7 @@ pub(crate) async fn try_send_within(
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
         driver.abort();
-        Ok(Reply { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec())? })
+        Ok(BytesReply { status: head.status, headers: head.headers, body: body.to_vec() })
     })
     .await?
 }

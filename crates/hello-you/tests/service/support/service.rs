@@ -8,7 +8,7 @@ use std::time::Duration;
 use hello_testkit::{ChildProcess, ChildProcessBuilder, Poll, wait_until};
 use hyper::Method;
 
-use super::http::{self, Reply};
+use super::http::{self, BytesReply, Reply};
 
 /// How long the program may take to start on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -73,6 +73,17 @@ impl Service {
         body: &str,
     ) -> Reply {
         http::send(self.address, method, path, headers, body).await
+    }
+
+    /// The same, for an answer that need not be text.
+    pub(crate) async fn send_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> BytesReply {
+        let sent = http::try_send_bytes_within(http::LIMIT, self.address, method, path, headers, "").await;
+        sent.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// Gets a path from the public listener.

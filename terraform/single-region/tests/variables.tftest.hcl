@@ -1,4 +1,5 @@
-# Every rule on a variable, with a value that breaks that rule and no other. The healthy values stand first.
+# Every rule on a variable, with a value that breaks that rule and no other. The healthy values stand first. These need no
+# provider and no resource: terraform/tests/run.py runs them with variables.tf alone, in seconds.
 
 variables {
   image            = "ghcr.io/hello-you/hello-you@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -397,4 +398,174 @@ run "refuses_a_retention_that_cloudwatch_lacks" {
   }
 
   expect_failures = [var.log_retention_days]
+}
+
+run "refuses_a_name_that_aws_keeps_for_itself" {
+  command = plan
+
+  variables {
+    name = "internal-api"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "refuses_a_domain_too_long_for_a_certificate" {
+  command = plan
+
+  variables {
+    domain = "a-name-that-goes-on-and-on.and-has-many-parts.each-of-which-is-short.example.com"
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "refuses_a_token_with_a_line_break" {
+  command = plan
+
+  variables {
+    github_token = "planted-github-token\n"
+  }
+
+  expect_failures = [var.github_token]
+}
+
+run "refuses_a_task_of_no_size" {
+  command = plan
+
+  variables {
+    task_size = { cpu = null, memory = 512 }
+  }
+
+  expect_failures = [var.task_size]
+}
+
+run "refuses_half_a_task" {
+  command = plan
+
+  variables {
+    tasks = { min = 2, max = 2.5 }
+  }
+
+  expect_failures = [var.tasks]
+}
+
+run "refuses_no_number_of_tasks" {
+  command = plan
+
+  variables {
+    tasks = { min = null, max = 2 }
+  }
+
+  expect_failures = [var.tasks]
+}
+
+run "refuses_half_a_timeline" {
+  command = plan
+
+  variables {
+    min_timeline = 1.5
+  }
+
+  expect_failures = [var.min_timeline]
+}
+
+run "refuses_the_names_of_postgresql_itself" {
+  command = plan
+
+  variables {
+    database_user = "pg_monitor"
+  }
+
+  expect_failures = [var.database_user]
+}
+
+run "refuses_storage_that_can_hardly_grow" {
+  command = plan
+
+  variables {
+    database_storage_gib = { initial = 100, max = 105 }
+  }
+
+  expect_failures = [var.database_storage_gib]
+}
+
+run "refuses_no_storage" {
+  command = plan
+
+  variables {
+    database_storage_gib = { initial = null, max = 100 }
+  }
+
+  expect_failures = [var.database_storage_gib]
+}
+
+run "refuses_half_a_connection" {
+  command = plan
+
+  variables {
+    max_connections = 300.5
+  }
+
+  expect_failures = [var.max_connections]
+}
+
+run "refuses_a_certificate_without_an_end" {
+  command = plan
+
+  variables {
+    database_ca_pem = "-----BEGIN CERTIFICATE-----\nMIIB\n"
+  }
+
+  expect_failures = [var.database_ca_pem]
+}
+
+run "refuses_a_secret_version_beyond_all_counting" {
+  command = plan
+
+  variables {
+    secret_versions = { registry = 1000001 }
+  }
+
+  expect_failures = [var.secret_versions]
+}
+
+run "refuses_two_keys_in_one" {
+  command = plan
+
+  variables {
+    admin_public_key = "ssh-ed25519 AAAA one\nssh-ed25519 BBBB two"
+  }
+
+  expect_failures = [var.admin_public_key]
+}
+
+run "refuses_a_key_that_ec2_does_not_take" {
+  command = plan
+
+  variables {
+    admin_public_key = "ecdsa-sha2-nistp256 AAAA"
+  }
+
+  expect_failures = [var.admin_public_key]
+}
+
+run "refuses_an_address_with_a_line_break" {
+  command = plan
+
+  variables {
+    alarm_email = "ops@example.com\nx"
+  }
+
+  expect_failures = [var.alarm_email]
+}
+
+run "refuses_a_public_range" {
+  command = plan
+
+  variables {
+    vpc_cidr = "8.8.0.0/16"
+  }
+
+  expect_failures = [var.vpc_cidr]
 }

@@ -1,8 +1,5 @@
-# Every rule on a variable, with a value that breaks that rule and no other. The healthy values stand first.
-
-provider "aws" {
-  region = "eu-west-1"
-}
+# Every rule on a variable, with a value that breaks that rule and no other. The healthy values stand first. These need no
+# provider and no resource: terraform/tests/run.py runs them with variables.tf alone, in seconds.
 
 variables {
   environment  = "staging"
@@ -765,42 +762,262 @@ run "refuses_a_threshold_of_zero" {
 }
 
 # 6 tasks, twice during a deployment, with 8 connections each are 96, and 15 are kept free.
-run "refuses_more_connections_than_the_database_takes" {
+run "refuses_a_name_that_aws_keeps_for_itself" {
   command = plan
 
   variables {
-    database = { max_connections = 100 }
+    name = "internal"
   }
 
-  expect_failures = [terraform_data.rules]
+  expect_failures = [var.name]
 }
 
-run "refuses_the_connections_of_the_other_region_too" {
+run "refuses_a_public_network" {
   command = plan
 
   variables {
-    scaling = { max_tasks_other_region = 20 }
+    network = { cidr = "8.8.0.0/16" }
   }
 
-  expect_failures = [terraform_data.rules]
+  expect_failures = [var.network]
 }
 
-run "refuses_a_replica_of_nothing" {
+run "refuses_a_network_that_is_no_address" {
   command = plan
 
   variables {
-    database_is_origin = false
+    network = { cidr = "10.10.0.0" }
   }
 
-  expect_failures = [terraform_data.rules]
+  expect_failures = [var.network]
 }
 
-run "warns_of_one_nat_gateway_in_production" {
+run "refuses_half_a_second_of_deregistration" {
   command = plan
 
   variables {
-    environment = "production"
+    load_balancer = { deregistration_delay = 5.5 }
   }
 
-  expect_failures = [check.one_nat_gateway]
+  expect_failures = [var.load_balancer]
+}
+
+run "refuses_checks_faster_than_the_load_balancer_makes" {
+  command = plan
+
+  variables {
+    load_balancer = { health_check = { interval = 4, timeout = 2 } }
+  }
+
+  expect_failures = [var.load_balancer]
+}
+
+run "refuses_a_check_that_waits_longer_than_its_interval" {
+  command = plan
+
+  variables {
+    load_balancer = { health_check = { interval = 10, timeout = 10 } }
+  }
+
+  expect_failures = [var.load_balancer]
+}
+
+run "refuses_a_verdict_after_one_check" {
+  command = plan
+
+  variables {
+    load_balancer = { health_check = { healthy_threshold = 1 } }
+  }
+
+  expect_failures = [var.load_balancer]
+}
+
+run "refuses_a_domain_too_long_for_a_certificate" {
+  command = plan
+
+  variables {
+    domain = "a-name-that-goes-on-and-on.and-has-many-parts.each-of-which-is-short.example.com"
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "refuses_half_a_second_of_drain" {
+  command = plan
+
+  variables {
+    service = { image = "ghcr.io/hello-you/hello-you@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", drain_delay = 0.5 }
+  }
+
+  expect_failures = [var.service]
+}
+
+run "refuses_half_a_timeline" {
+  command = plan
+
+  variables {
+    service = { image = "ghcr.io/hello-you/hello-you@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", min_timeline = 1.5 }
+  }
+
+  expect_failures = [var.service]
+}
+
+run "refuses_half_a_task" {
+  command = plan
+
+  variables {
+    scaling = { max = 6.5 }
+  }
+
+  expect_failures = [var.scaling]
+}
+
+run "refuses_a_negative_cooldown" {
+  command = plan
+
+  variables {
+    scaling = { out_cooldown = -1 }
+  }
+
+  expect_failures = [var.scaling]
+}
+
+run "refuses_storage_that_can_hardly_grow" {
+  command = plan
+
+  variables {
+    database = { allocated_storage = 100, max_allocated_storage = 105 }
+  }
+
+  expect_failures = [var.database]
+}
+
+run "refuses_storage_beyond_that_of_rds" {
+  command = plan
+
+  variables {
+    database = { max_allocated_storage = 65537 }
+  }
+
+  expect_failures = [var.database]
+}
+
+run "refuses_half_a_connection" {
+  command = plan
+
+  variables {
+    database = { max_connections = 300.5 }
+  }
+
+  expect_failures = [var.database]
+}
+
+run "refuses_a_certificate_without_an_end" {
+  command = plan
+
+  variables {
+    database = { ca_pem = "-----BEGIN CERTIFICATE-----\nMIIB\n" }
+  }
+
+  expect_failures = [var.database]
+}
+
+run "refuses_a_secret_version_beyond_all_counting" {
+  command = plan
+
+  variables {
+    secrets = { versions = { registry = 1000001 } }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "refuses_a_token_with_a_line_break" {
+  command = plan
+
+  variables {
+    github_token = "planted-github-token\n"
+  }
+
+  expect_failures = [var.github_token]
+}
+
+run "refuses_two_keys_in_one" {
+  command = plan
+
+  variables {
+    bastion = { admin_cidr = "203.0.113.7/32", public_key = "ssh-ed25519 AAAA one\nssh-ed25519 BBBB two" }
+  }
+
+  expect_failures = [var.bastion]
+}
+
+run "refuses_a_key_that_ec2_does_not_take" {
+  command = plan
+
+  variables {
+    bastion = { admin_cidr = "203.0.113.7/32", public_key = "ecdsa-sha2-nistp256 AAAA" }
+  }
+
+  expect_failures = [var.bastion]
+}
+
+run "refuses_an_address_with_a_line_break" {
+  command = plan
+
+  variables {
+    alarms = { email = "ops@example.com\nx" }
+  }
+
+  expect_failures = [var.alarms]
+}
+
+run "refuses_a_zone_that_is_nothing" {
+  command = plan
+
+  variables {
+    network = { cidr = "10.10.0.0/16", availability_zones = ["a", null] }
+  }
+
+  expect_failures = [var.network]
+}
+
+run "refuses_clients_with_host_bits" {
+  command = plan
+
+  variables {
+    load_balancer = { ingress_cidrs = ["10.0.0.1/8"] }
+  }
+
+  expect_failures = [var.load_balancer]
+}
+
+run "refuses_a_threshold_above_all_there_is" {
+  command = plan
+
+  variables {
+    alarms = { database_cpu_percent = 101 }
+  }
+
+  expect_failures = [var.alarms]
+}
+
+run "refuses_an_address_for_many" {
+  command = plan
+
+  variables {
+    bastion = { admin_cidr = "224.0.0.1/32", public_key = "ssh-ed25519 AAAA" }
+  }
+
+  expect_failures = [var.bastion]
+}
+
+run "refuses_a_secret_replica_without_a_key" {
+  command = plan
+
+  variables {
+    secret_replica = { region = "eu-central-1", kms_key_id = null }
+  }
+
+  expect_failures = [var.secret_replica]
 }
