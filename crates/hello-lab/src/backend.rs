@@ -8,7 +8,7 @@ mod waits;
 use crate::{
     board::{Board, WaitError},
     events::{Events, now},
-    meaning::{catalogue, interfaces, secrets},
+    meaning::{catalogue, interfaces, secrets, task_definitions},
     store::StoreError,
     world::{Contents, Draft, Resource, ResourceKey, World, key_of},
 };
@@ -88,11 +88,10 @@ impl LabBackend {
 
     async fn create(&self, change: &Change) -> Result<Value, Diagnostic> {
         let run = self.run.load(Ordering::Relaxed);
-        let made_up = change.made_up();
         let stored = self.world.change(|draft| {
             let resource = match self.cut_short(draft, change, run) {
                 Some(found) => Resource { made_in: run, deleting: false, ..Resource::clone(&found) },
-                None => new_resource(draft, change, made_up, run)?,
+                None => new_resource(draft, change, run)?,
             };
             let state = resource.state.clone();
             draft.put_resource(resource);
@@ -181,6 +180,9 @@ impl LabBackend {
         settled.map_err(|error| not_settled(schema, key, &error))?;
         let removed = self.world.change(|draft| {
             draft.remove_resource(key);
+            if key.type_name == task_definitions::TYPE {
+                task_definitions::retire(draft, &known);
+            }
             interfaces::allocate(draft)?;
             Ok::<_, ChangeError>(())
         });
@@ -204,13 +206,9 @@ impl LabBackend {
     }
 }
 
-fn new_resource(
-    draft: &mut Draft,
-    change: &Change,
-    mut state: Value,
-    run: u64,
-) -> Result<Resource, ChangeError> {
+fn new_resource(draft: &mut Draft, change: &Change, run: u64) -> Result<Resource, ChangeError> {
     let (type_name, region) = (&change.schema.name, &change.place.region);
+    let mut state = made_up(draft, change);
     catalogue::complete(draft, change, &mut state)?;
     let resource = Resource {
         type_name: type_name.clone(),
@@ -232,6 +230,18 @@ fn new_resource(
         )));
     }
     Ok(resource)
+}
+
+/// The planned state made up.
+fn made_up(draft: &mut Draft, change: &Change) -> Value {
+    if change.schema.name != task_definitions::TYPE || !change.planned.get("revision").is_unknown() {
+        return change.made_up();
+    }
+    let family = change.planned.get("family").as_str().unwrap_or_default();
+    let revision = task_definitions::next_revision(draft, &change.place.region, family);
+    let mut numbered = change.clone();
+    numbered.planned.set("revision", revision.into());
+    numbered.made_up()
 }
 
 /// Types whose names are unique in a region, with the attribute that holds the name.
@@ -365,7 +375,16 @@ impl Backend for LabBackend {
         } else {
             contents.resources.get(&key).or_else(|| contents.get(&schema.name, &key.id))
         };
-        let Some(resource) = found.filter(|resource| !resource.deleting) else { return Ok(Value::Null) };
+        let Some(resource) = found else { return Ok(Value::Null) };
+        if resource.deleting {
+            // Its deletion was cut short. It counts as gone once its parts are: what it stood on goes next.
+            if !task_definitions::is_retired(resource) {
+                let key = resource.key();
+                let _in_flight = self.in_flight(key.clone());
+                self.remove(&schema, &key).await?;
+            }
+            return Ok(Value::Null);
+        }
         if !resource.acknowledged {
             let seen = Resource { acknowledged: true, ..Resource::clone(resource) };
             let stored = self.world.change(|draft| {

@@ -4,6 +4,7 @@
 //! - [`document`]: the same as a table for the manual
 //! - [`interfaces`]: who needs a network interface, and which addresses are given away
 //! - [`databases`], [`load_balancers`], [`tasks`], [`dns`]: the models of those parts
+//! - [`task_definitions`]: their revisions, and those that a service still needs
 //! - [`secrets`]: what secrets and parameters hold
 //! - [`network`]: VPCs and all that routes and filters
 //! - [`replication`]: the way from a database to its replicas
@@ -19,4 +20,5 @@ pub mod network;
 pub mod replication;
 pub mod rules;
 pub mod secrets;
+pub mod task_definitions;
 pub mod tasks;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{board::Condition, store::Store};
+use crate::{board::Condition, meaning, store::Store, world::ServiceRecord};
 use std::path::Path;
 use terraform_provider_aws::{backend::Place, schema::Catalogue};
 
@@ -113,6 +113,31 @@ async fn a_protected_database_is_not_deleted() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_was_cut_short_is_finished_by_the_next_look() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    lab.board.set("database/hello", Condition::Ready(u64::MAX));
+    let state =
+        lab.backend.apply(lab.creation("aws_db_instance", &[("identifier", "hello".into())])).await.unwrap();
+    // The daemon is killed while the parts end.
+    let marked = lab.world.change(|draft| {
+        let known = draft.contents.of_type("aws_db_instance").next().unwrap().as_ref().clone();
+        draft.put_resource(Resource { deleting: true, ..known });
+        Ok::<_, StoreError>(())
+    });
+    marked.unwrap();
+    let schema = lab.catalogue.resource("aws_db_instance").unwrap();
+    let existing = Existing { schema, place: Fixture::place(), state, imported: false };
+    let look = lab.backend.read(existing);
+    tokio::pin!(look);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut look).await;
+    assert!(early.is_err(), "it counts as gone although its part is there");
+    lab.board.set("database/hello", Condition::Gone);
+    assert!(look.await.unwrap().is_null());
+    assert_eq!(lab.world.snapshot().of_type("aws_db_instance").count(), 0, "nobody would ever delete it");
+}
+
+#[tokio::test]
 async fn a_database_that_is_refused_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
@@ -190,6 +215,42 @@ async fn the_newest_version_of_a_secret_is_read_back() {
         version_stage: None,
     };
     assert_eq!(lab.backend.secret(request).await.unwrap().secret_string, "second");
+}
+
+#[tokio::test]
+async fn the_revisions_of_a_task_definition_count_on_and_one_in_use_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let creation = lab.creation("aws_ecs_task_definition", &[("family", "hello".into())]);
+    let first = lab.backend.apply(creation.clone()).await.unwrap();
+    let arn = first.get("arn").as_str().unwrap().to_owned();
+    assert!(arn.ends_with("task-definition/hello:1"), "{arn}");
+    let steady = ServiceRecord { steady: Some(arn.clone()), ..ServiceRecord::default() };
+    let record = |record: ServiceRecord| {
+        let recorded = lab.world.change(|draft| {
+            draft.put_service("hello", record);
+            Ok::<_, StoreError>(())
+        });
+        recorded.unwrap();
+    };
+    record(steady);
+    let delete =
+        |prior: Value| Change { prior, planned: Value::Null, config: Value::Null, ..creation.clone() };
+    // What Terraform does to replace one.
+    lab.backend.apply(delete(first)).await.unwrap();
+    let second = lab.backend.apply(creation.clone()).await.unwrap();
+    assert!(second.get("arn").as_str().unwrap().ends_with("task-definition/hello:2"), "{second:?}");
+    let knows = |arn: &str| meaning::tasks::definition(&lab.world.snapshot(), arn).is_some();
+    assert!(knows(&arn), "a service may go back to it");
+    record(ServiceRecord::default());
+    let forgotten = lab.world.change(|draft| {
+        task_definitions::forget_retired(draft);
+        Ok::<_, StoreError>(())
+    });
+    forgotten.unwrap();
+    assert!(!knows(&arn), "nobody needs it");
+    lab.backend.apply(delete(second)).await.unwrap();
+    assert_eq!(lab.world.snapshot().of_type("aws_ecs_task_definition").count(), 0);
 }
 
 #[test]

@@ -52,7 +52,10 @@ pub(super) fn after_change(type_name: &str, state: &Value) -> Vec<Wait> {
     match type_name {
         "aws_db_instance" => vec![ready(database(text("identifier")), timeouts::DATABASE_READY)],
         "aws_db_snapshot" => vec![ready(snapshot(text("db_snapshot_identifier")), timeouts::DATABASE_COPY)],
-        "aws_lb" | "aws_alb" => vec![ready(load_balancer(text("name")), timeouts::PART_READY)],
+        "aws_lb" | "aws_alb" => vec![
+            ready(NETWORK, timeouts::PART_READY),
+            ready(load_balancer(text("name")), timeouts::PART_READY),
+        ],
         "aws_ecs_service" if state.get("wait_for_steady_state").as_bool() == Some(true) => {
             vec![ready(service(text("name")), timeouts::SERVICE_STEADY)]
         }

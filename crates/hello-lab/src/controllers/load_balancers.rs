@@ -29,7 +29,9 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
             let model = model(&context, &contents, resource);
             seen.insert(part.clone());
             known.insert(part.clone(), model.id());
-            if !resource.deleting && !context.has_network(generation) {
+            // One that serves lets go of a target at once: until then clients are sent to it in vain.
+            let serves = matches!(context.board.get(&part), Some(Condition::Ready(_)));
+            if !resource.deleting && !serves && !context.has_network(generation) {
                 context.wait_for(&part, "its network interfaces");
                 well = false;
                 continue;

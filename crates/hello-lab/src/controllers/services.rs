@@ -37,6 +37,15 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     let mut balancers = context.load_balancers.changes();
     loop {
         tasks.begin();
+        if meaning::task_definitions::has_retired(&context.world.snapshot()) {
+            let pruned = context.world.change(|draft| {
+                meaning::task_definitions::forget_retired(draft);
+                Ok::<_, StoreError>(())
+            });
+            if let Err(error) = pruned {
+                tracing::error!("cannot forget task definitions: {error}");
+            }
+        }
         balancers.borrow_and_update();
         let mut rest = pause(true);
         let generation = context.world.generation();
