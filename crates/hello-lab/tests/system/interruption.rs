@@ -8,7 +8,11 @@ use crate::support::{
     setting,
 };
 use hello_testkit::next_random;
-use std::{collections::BTreeMap, thread, time::Instant};
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// How often the daemon is killed, unless `HELLO_LAB_ROUNDS` says otherwise.
 const ROUNDS: u64 = 10;
