@@ -132,7 +132,7 @@ impl LabBackend {
         let key = key_of(type_name, region, &change.prior);
         let mut state = change.made_up();
         let stored = self.world.change(|draft| {
-            catalogue::complete(draft, type_name, region, &change.prior, &mut state)?;
+            catalogue::complete(draft, change, &mut state)?;
             let known = draft.contents.resources.get(&key).cloned();
             let known = known.ok_or_else(|| gone(&key))?;
             let resource = Resource {
@@ -209,7 +209,7 @@ impl LabBackend {
 fn new_resource(draft: &mut Draft, change: &Change, run: u64) -> Result<Resource, ChangeError> {
     let (type_name, region) = (&change.schema.name, &change.place.region);
     let mut state = made_up(draft, change);
-    catalogue::complete(draft, type_name, region, &Value::Null, &mut state)?;
+    catalogue::complete(draft, change, &mut state)?;
     let resource = Resource {
         type_name: type_name.clone(),
         region: region.clone(),

@@ -158,6 +158,35 @@ async fn a_database_that_is_refused_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn an_instance_takes_over_from_its_snapshot_what_is_not_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    for part in ["database/first", "database/second", "snapshot/before"] {
+        lab.board.set(part, Condition::Ready(u64::MAX));
+    }
+    let given = [
+        ("identifier", "first".into()),
+        ("engine", "postgres".into()),
+        ("engine_version", "15".into()),
+        ("username", "owner".into()),
+    ];
+    lab.backend.apply(lab.creation("aws_db_instance", &given)).await.unwrap();
+    let given =
+        [("db_instance_identifier", "first".into()), ("db_snapshot_identifier", Value::from("before"))];
+    let snapshot = lab.backend.apply(lab.creation("aws_db_snapshot", &given)).await.unwrap();
+    let given = [
+        ("identifier", "second".into()),
+        ("snapshot_identifier", snapshot.get("db_snapshot_arn").clone()),
+        ("allocated_storage", 50.into()),
+    ];
+    let restored = lab.backend.apply(lab.creation("aws_db_instance", &given)).await.unwrap();
+    for (name, text) in [("engine", "postgres"), ("engine_version", "15"), ("username", "owner")] {
+        assert_eq!(restored.get(name).as_str(), Some(text), "{name}");
+    }
+    assert_eq!(restored.get("allocated_storage").as_i64(), Some(50), "what is given counts");
+}
+
+#[tokio::test]
 async fn a_name_that_is_taken_is_refused_with_a_way_out() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());

@@ -5,7 +5,7 @@ use super::{
     interfaces::{AllocationError, free_public_address},
 };
 use crate::world::Draft;
-use terraform_provider_aws::value::Value;
+use terraform_provider_aws::{backend::Change, value::Value};
 
 /// How far a resource type is made real.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -376,21 +376,18 @@ pub fn depth(type_name: &str) -> Depth {
 }
 
 /// Puts what only the lab knows into the state of a new or changed resource.
-pub fn complete(
-    draft: &mut Draft,
-    type_name: &str,
-    region: &str,
-    prior: &Value,
-    state: &mut Value,
-) -> Result<(), AllocationError> {
-    match type_name {
-        "aws_eip" if prior.is_null() => {
+pub fn complete(draft: &mut Draft, change: &Change, state: &mut Value) -> Result<(), AllocationError> {
+    let region = &change.place.region;
+    let is_new = change.prior.is_null();
+    match change.schema.name.as_str() {
+        "aws_eip" if is_new => {
             let address = free_public_address(draft, region, "an elastic address")?;
             state.set("public_ip", address.to_string().into());
             let [a, b, c, d] = address.octets();
             state.set("public_dns", format!("ec2-{a}-{b}-{c}-{d}.{region}.compute.amazonaws.com").into());
         }
-        "aws_db_snapshot" if prior.is_null() => databases::complete_snapshot(&draft.contents, state),
+        "aws_db_instance" if is_new => databases::complete_restored(&draft.contents, &change.config, state),
+        "aws_db_snapshot" if is_new => databases::complete_snapshot(&draft.contents, state),
         "aws_default_security_group" => {
             let vpc = draft.contents.get("aws_vpc", state.get("vpc_id").as_str().unwrap_or_default());
             if let Some(vpc) = vpc {

@@ -40,7 +40,7 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
             port: port(source),
         }
     } else if let Some(name) = resource.given("snapshot_identifier").non_empty() {
-        Origin::Snapshot { name: name.to_owned() }
+        Origin::Snapshot { name: snapshot_name(name).to_owned() }
     } else {
         let password =
             resource.config.get("password_wo").non_empty().or(resource.state.get("password").non_empty());
@@ -98,6 +98,28 @@ pub fn complete_snapshot(contents: &Contents, state: &mut Value) {
     state.set("source_region", Value::from(""));
     state.set("source_db_snapshot_identifier", Value::from(""));
     state.set("status", "available".into());
+}
+
+/// The name of a snapshot that is given by name or by ARN.
+fn snapshot_name(given: &str) -> &str {
+    given.rsplit_once(":snapshot:").map_or(given, |(_, name)| name)
+}
+
+/// Puts into the state of a new instance that is made from a snapshot what it takes over from that and was not given.
+pub fn complete_restored(contents: &Contents, config: &Value, state: &mut Value) {
+    let Some(name) = config.get("snapshot_identifier").non_empty().map(snapshot_name) else { return };
+    let Some(snapshot) = contents.get("aws_db_snapshot", name) else { return };
+    for name in ["allocated_storage", "engine", "engine_version", "license_model", "port"] {
+        if config.get(name).is_null() {
+            state.set(name, snapshot.state.get(name).clone());
+        }
+    }
+    let Some(instance) = find(contents, snapshot.text("db_instance_identifier")) else { return };
+    for name in ["db_name", "engine_version_actual", "username"] {
+        if config.get(name).is_null() {
+            state.set(name, instance.state.get(name).clone());
+        }
+    }
 }
 
 /// The port of an instance.
