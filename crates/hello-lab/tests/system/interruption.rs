@@ -1,5 +1,6 @@
 //! A daemon that is killed at random moments of applies and destroys: the end must be that of an undisturbed run.
 
+use crate::arrows;
 use crate::support::{
     lab::{APPLY, DESTROY, LONG, SOON, TestLab},
     load::Client,
@@ -91,6 +92,10 @@ fn a_daemon_killed_at_any_moment_of_an_apply_or_a_destroy_loses_nothing() {
             assert_eq!(contents(&lab), BTreeMap::new(), "round {round}");
             assert_eq!(lab.parts(), Parts::default(), "round {round}");
         }
+    }
+    if lab.parts() != Parts::default() {
+        arrows::are_right(&lab);
+        lab.step("every arrow is right");
     }
     lab.terraform(&[], DESTROY).ok();
     assert_eq!(contents(&lab), BTreeMap::new(), "a destroy leaves something");
