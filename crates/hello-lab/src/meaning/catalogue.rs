@@ -3,6 +3,7 @@
 use super::{
     databases,
     interfaces::{AllocationError, free_public_address},
+    tasks,
 };
 use crate::world::Draft;
 use terraform_provider_aws::{backend::Change, value::Value};
@@ -367,7 +368,11 @@ pub fn not_modelled(type_name: &str, config: &Value) -> Vec<String> {
             && !HARMLESS.contains(&name.as_str())
             && !says_nothing(value)
     });
-    set.map(|(name, _)| name.clone()).collect()
+    let mut names: Vec<String> = set.map(|(name, _)| name.clone()).collect();
+    let definitions = config.get("container_definitions").as_str().unwrap_or_default();
+    let fields = tasks::not_modelled(definitions);
+    names.extend(fields.into_iter().map(|field| format!("container_definitions: {field}")));
+    names
 }
 
 /// How far a type is made real.
@@ -443,5 +448,18 @@ mod tests {
         ]);
         assert_eq!(not_modelled("aws_vpc", &config), ["instance_tenancy"]);
         assert_eq!(not_modelled("aws_wafv2_web_acl", &config), [""; 0]);
+    }
+
+    #[test]
+    fn a_field_of_a_container_without_an_effect_is_named_too() {
+        let containers = r#"[
+            {"name": "app", "image": "app", "portMappings": [{"containerPort": 80}], "mountPoints": [], "cpu": 0},
+            {"name": "side", "image": "side", "ulimits": [{"name": "nofile"}],
+             "linuxParameters": {"initProcessEnabled": true, "capabilities": {"drop": ["ALL"]}}}
+        ]"#;
+        let config = Value::object([("container_definitions", Value::from(containers))]);
+        let fields = not_modelled("aws_ecs_task_definition", &config);
+        let named = ["linuxParameters.initProcessEnabled", "ulimits"];
+        assert_eq!(fields, named.map(|name| format!("container_definitions: {name}")));
     }
 }

@@ -10,7 +10,8 @@ use crate::{
     world::{Contents, Resource, TaskRecord},
 };
 use serde::Deserialize;
-use std::{net::Ipv4Addr, path::Path, time::Duration};
+use serde_json::Value as Json;
+use std::{collections::BTreeSet, net::Ipv4Addr, path::Path, time::Duration};
 
 /// A container definition as the API has it.
 ///
@@ -105,6 +106,52 @@ pub fn has_health_check(definition: &Resource) -> bool {
 /// Can the definition be read? The sentence says what is wrong.
 pub fn check(definition: &Resource) -> Result<(), String> {
     containers(definition).map(|_| ())
+}
+
+/// Fields of container definitions that have an effect here. Port mappings need none: with `awsvpc` every port of a
+/// container is a port of its task.
+const FIELDS: &[&str] = &[
+    "command",
+    "entryPoint",
+    "environment",
+    "essential",
+    "healthCheck",
+    "image",
+    "linuxParameters",
+    "logConfiguration",
+    "name",
+    "portMappings",
+    "readonlyRootFilesystem",
+    "repositoryCredentials",
+    "secrets",
+    "stopTimeout",
+    "user",
+];
+
+/// The fields of container definitions that are set and have no effect here.
+pub fn not_modelled(definitions: &str) -> BTreeSet<String> {
+    let Ok(containers) = serde_json::from_str::<Vec<serde_json::Map<String, Json>>>(definitions) else {
+        return BTreeSet::new();
+    };
+    let says_something = |value: &Json| match value {
+        Json::Null | Json::Bool(false) => false,
+        Json::Number(number) => number.as_f64() != Some(0.0),
+        Json::String(text) => !text.is_empty(),
+        Json::Array(items) => !items.is_empty(),
+        Json::Object(fields) => !fields.is_empty(),
+        Json::Bool(true) => true,
+    };
+    let mut found = BTreeSet::new();
+    for (name, value) in containers.iter().flatten().filter(|(_, value)| says_something(value)) {
+        if !FIELDS.contains(&name.as_str()) {
+            found.insert(name.clone());
+        }
+        let inner = value.as_object().filter(|_| name == "linuxParameters").into_iter().flatten();
+        for (name, _) in inner.filter(|(name, value)| *name != "capabilities" && says_something(value)) {
+            found.insert(format!("linuxParameters.{name}"));
+        }
+    }
+    found
 }
 
 /// The name of the definition's first container.
