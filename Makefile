@@ -27,6 +27,7 @@ test-packages: ## Install the Debian packages that the tests need (root), or nam
 check: check-tools ## Format, lints, documentation, licences: everything that is quick
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy -p hello-lab --test system --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
 	@scripts/check-licences.sh
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; \

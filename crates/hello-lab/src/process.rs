@@ -211,6 +211,32 @@ impl Processes {
         let wanted = format!("{MARK}={}", mark(&self.lab, name));
         kill_where(|entry| entry == wanted.as_bytes())
     }
+
+    /// Sends a signal to every process that lives in a namespace but those that carry the mark of `spared`. Says how many
+    /// there were.
+    pub fn signal_namespace(
+        &self,
+        namespace: &Namespace,
+        signal: Signal,
+        spared: Option<&str>,
+    ) -> io::Result<usize> {
+        use std::os::unix::fs::MetadataExt as _;
+        let wanted = fs::metadata(namespace.path())?.ino();
+        let mark = spared.map(|name| format!("{MARK}={}", mark(&self.lab, name)));
+        let is_spared = |pid: i32| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let mut entries = environment.split(|byte| *byte == 0);
+            mark.as_ref().is_some_and(|mark| entries.any(|entry| entry == mark.as_bytes()))
+        };
+        let mut reached = 0;
+        for pid in all_processes() {
+            let inside = fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|found| found.ino() == wanted);
+            if inside && !is_spared(pid) {
+                reached += usize::from(kill(Pid::from_raw(pid), signal).is_ok());
+            }
+        }
+        Ok(reached)
+    }
 }
 
 /// Kills the processes that have such an entry in their environment.
@@ -223,20 +249,6 @@ fn kill_where(wanted: impl Fn(&[u8]) -> bool) -> usize {
         }
     }
     killed
-}
-
-/// Sends a signal to every process that lives in a namespace. Says how many there were.
-pub fn signal_namespace(namespace: &Namespace, signal: Signal) -> io::Result<usize> {
-    use std::os::unix::fs::MetadataExt as _;
-    let wanted = fs::metadata(namespace.path())?.ino();
-    let mut reached = 0;
-    for pid in all_processes() {
-        let inside = fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|found| found.ino() == wanted);
-        if inside {
-            reached += usize::from(kill(Pid::from_raw(pid), signal).is_ok());
-        }
-    }
-    Ok(reached)
 }
 
 fn all_processes() -> impl Iterator<Item = i32> {

@@ -85,10 +85,19 @@ impl Up {
     }
 }
 
+/// Does the daemon answer? One that was just killed may have its socket open still.
+async fn answers(lab: &Lab, socket: &Path) -> bool {
+    let asked = async {
+        let client = Client::connect(lab.name(), socket).await?;
+        client.ask(&Request::Events { follow: false, last: 0 }, |_| {}).await
+    };
+    tokio::time::timeout(timeouts::CONTROL_REQUEST, asked).await.is_ok_and(|answer| answer.is_ok())
+}
+
 /// Starts the daemon unless it runs. `false` where the machine lacks something, which was said.
 pub(super) async fn start(lab: &Lab, data: &Path, port: Option<u16>) -> anyhow::Result<bool> {
     let socket = daemon::control_socket(lab);
-    if Client::connect(lab.name(), &socket).await.is_ok() {
+    if answers(lab, &socket).await {
         return Ok(true);
     }
     let port = port.unwrap_or(if lab.name() == DEFAULT_LAB { DEFAULT_PORT } else { 0 });
@@ -118,7 +127,7 @@ pub(super) async fn start(lab: &Lab, data: &Path, port: Option<u16>) -> anyhow::
         .spawn()
         .context("start the daemon")?;
     let deadline = Instant::now() + timeouts::DAEMON_START;
-    while Client::connect(lab.name(), &socket).await.is_err() {
+    while !answers(lab, &socket).await {
         if let Some(status) = daemon.try_wait()? {
             bail!("the daemon has ended with {status}; {} says why", path.display());
         }

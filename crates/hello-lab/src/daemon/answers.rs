@@ -179,10 +179,14 @@ impl Answers {
         Ok(format!("{owner} is {word}"))
     }
 
-    /// Sends a signal to the processes of a part: all that live in its namespace.
+    /// Sends a signal to the processes of a part: all that live in its namespace. What looks after a task lives there
+    /// too, but belongs to the lab: it has to say how the task ended.
     async fn signal(&self, owner: &str, signal: Signal) -> Result<(), String> {
         let namespace = self.context.lab.namespace(&interfaces::namespace_part(owner));
-        let sent = tokio::task::spawn_blocking(move || crate::process::signal_namespace(&namespace, signal));
+        let shim = owner.split_once("/task/").map(|(_, id)| crate::task::tasks::shim(id));
+        let processes = self.context.lab.processes();
+        let send = move || processes.signal_namespace(&namespace, signal, shim.as_deref());
+        let sent = tokio::task::spawn_blocking(send);
         let count = sent.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         if count == 0 && signal != Signal::SIGCONT {
             return Err(format!("no process runs in {owner}"));

@@ -84,7 +84,7 @@ impl Tasks {
     fn adopt(&self) -> io::Result<()> {
         for id in self.inner.files.tasks()? {
             let report = self.inner.files.report(&id)?;
-            match self.inner.processes.adopt(&part(&id))? {
+            match self.inner.processes.adopt(&shim(&id))? {
                 Some(running) => {
                     self.known().insert(id.clone(), report);
                     self.watch_shim(id, running);
@@ -137,7 +137,7 @@ impl Tasks {
         write_private(&files.spec(&task.id), &serde_json::to_vec(&spec)?)?;
         let directory = files.directory(&task.id);
         self.inner.processes.start(&Described {
-            name: part(&task.id),
+            name: shim(&task.id),
             program: self.inner.program.clone(),
             arguments: vec!["task-shim".into(), "run".into(), directory.clone().into()],
             environment: Vec::new(),
@@ -181,7 +181,7 @@ impl Tasks {
         if matches!(self.status(id), None | Some(Status::Stopping(_) | Status::Stopped(_))) {
             return Ok(());
         }
-        let (path, part, processes) = (self.inner.files.stop(id), part(id), self.inner.processes.clone());
+        let (path, part, processes) = (self.inner.files.stop(id), shim(id), self.inner.processes.clone());
         let request = StopRequest { code: code.to_owned(), reason: reason.to_owned() };
         let work = move || {
             if !path.exists() {
@@ -238,7 +238,7 @@ impl Tasks {
         if !is_id(id) {
             return Ok(());
         }
-        if let Some(running) = self.inner.processes.adopt(&part(id))? {
+        if let Some(running) = self.inner.processes.adopt(&shim(id))? {
             running.stop_with(Signal::SIGKILL, timeouts::KILLED).await?;
         }
         self.clean(id).await?;
@@ -289,7 +289,7 @@ impl Tasks {
         let (files, id) = (self.inner.files.clone(), id.to_owned());
         let work = move || {
             // A runtime that is just starting a container is in no group of the task yet.
-            processes.kill_marked(&part(&id));
+            processes.kill_marked(&shim(&id));
             group.remove(timeouts::GROUP_EMPTY)?;
             files.remove(&id)
         };
@@ -414,8 +414,8 @@ fn ended_without_a_word(report: Option<Report>, request: Option<StopRequest>) ->
     report
 }
 
-/// Name of the shim's process.
-fn part(id: &str) -> String {
+/// Name of the process that looks after a task.
+pub fn shim(id: &str) -> String {
     format!("task-{id}")
 }
 

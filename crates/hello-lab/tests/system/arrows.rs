@@ -15,6 +15,12 @@ use crate::support::{
 use std::{fs, path::Path};
 use table::{Diagram, Place, TABLE};
 
+/// Every arrow of a lab is as the table has it.
+#[track_caller]
+pub(crate) fn are_right(lab: &TestLab) {
+    assert_eq!(table::wrong(&Diagram::of(lab).run()), Vec::<String>::new());
+}
+
 #[test]
 fn the_arrows_of_the_diagram_are_the_only_ones() {
     let lab = TestLab::empty();

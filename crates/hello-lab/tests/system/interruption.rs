@@ -1,5 +1,6 @@
 //! A daemon that is killed at random moments of applies and destroys: the end must be that of an undisturbed run.
 
+use crate::arrows;
 use crate::support::{
     lab::{APPLY, DESTROY, LONG, SOON, TestLab},
     load::Client,
@@ -8,7 +9,11 @@ use crate::support::{
     setting,
 };
 use hello_testkit::next_random;
-use std::{collections::BTreeMap, thread, time::Instant};
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// How often the daemon is killed, unless `HELLO_LAB_ROUNDS` says otherwise.
 const ROUNDS: u64 = 10;
@@ -87,6 +92,10 @@ fn a_daemon_killed_at_any_moment_of_an_apply_or_a_destroy_loses_nothing() {
             assert_eq!(contents(&lab), BTreeMap::new(), "round {round}");
             assert_eq!(lab.parts(), Parts::default(), "round {round}");
         }
+    }
+    if lab.parts() != Parts::default() {
+        arrows::are_right(&lab);
+        lab.step("every arrow is right");
     }
     lab.terraform(&[], DESTROY).ok();
     assert_eq!(contents(&lab), BTreeMap::new(), "a destroy leaves something");

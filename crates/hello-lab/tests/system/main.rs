@@ -17,6 +17,12 @@
 //! `HELLO_LAB_IMAGE` names another image layout, `HELLO_LAB_ROUNDS` how often the daemon is killed, `HELLO_LAB_SEED` at
 //! which moments.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a target that does not run by default is no test to clippy"
+)]
+
 mod arrows;
 mod databases;
 mod deployments;

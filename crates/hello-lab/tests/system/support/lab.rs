@@ -39,6 +39,9 @@ const PLACES: u32 = 2;
 static TAKEN: Mutex<u32> = Mutex::new(0);
 static FREED: Condvar = Condvar::new();
 
+/// Numbers of the labs of this run.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
 /// A place among the labs that may stand.
 struct Place;
 
@@ -79,7 +82,6 @@ impl TestLab {
             "there is no image of the service in {}: `make image` builds one, HELLO_LAB_IMAGE names another",
             image().display()
         );
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         let place = Place::take();
         let name = format!("s{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         // Paths of sockets must fit 107 bytes.
