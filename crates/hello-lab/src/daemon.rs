@@ -19,12 +19,13 @@ use crate::{
     publish::PublishedPorts,
     store::{Store, StoreError},
     task::tasks::Tasks,
+    timeouts,
     tls::Authority,
     world::World,
 };
 use answers::Answers;
 use anyhow::{Context as _, bail};
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc, time::Instant};
 use terraform_provider_aws::{
     backend::Backend, config::Environment, provider::Role, schema::Catalogue, serve::serve_reattach,
 };
@@ -53,7 +54,7 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
     fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
     let lock = fs::File::create(directory.join("lock")).context("make the daemon's lock")?;
-    let Ok(_lock) = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusiveNonblock) else {
+    let Some(_lock) = locked(lock).await else {
         bail!("the lab {:?} has a daemon already", lab.name());
     };
     let store = Store::open(&lab.data("store"))?;
@@ -103,10 +104,23 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
         _ = asked.wait_for(|stop| *stop) => {}
     }
     stop.send_replace(true);
-    let _ = tokio::time::timeout(crate::timeouts::DAEMON_STOP, controllers).await;
+    let _ = tokio::time::timeout(timeouts::DAEMON_STOP, controllers).await;
     control.await.context("answer the command line")??;
     events.tell("daemon", "the daemon has ended; the parts go on");
     Ok(())
+}
+
+/// Takes the lock; `None` where another daemon keeps it. One that was just killed has it until the kernel is done with it.
+async fn locked(mut file: fs::File) -> Option<nix::fcntl::Flock<fs::File>> {
+    let deadline = Instant::now() + timeouts::STORE_BUSY;
+    loop {
+        match nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Some(lock),
+            Err(_) if Instant::now() > deadline => return None,
+            Err((same, _)) => file = same,
+        }
+        tokio::time::sleep(timeouts::POLL_START).await;
+    }
 }
 
 fn choose_password(world: &World) -> Result<(), StoreError> {
@@ -120,4 +134,19 @@ fn choose_password(world: &World) -> Result<(), StoreError> {
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_lock_of_a_daemon_that_is_about_to_end_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || fs::File::create(directory.path().join("lock")).unwrap();
+        let earlier = locked(open()).await.unwrap();
+        // Polled in this order: the lock is still taken at the first try.
+        let (later, ()) = tokio::join!(locked(open()), async { drop(earlier) });
+        assert!(later.is_some());
+    }
 }

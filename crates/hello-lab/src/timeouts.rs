@@ -5,7 +5,7 @@ use std::time::Duration;
 /// For the end of a process after SIGKILL: only a process inside the kernel takes longer than an instant.
 pub const KILLED: Duration = Duration::from_secs(10);
 
-/// For another process that holds the store's lock: only a second daemon by mistake, which ends at once.
+/// For another process that holds the store's or the daemon's lock: one that was just killed, or a second one by mistake.
 pub const STORE_BUSY: Duration = Duration::from_secs(5);
 
 /// For links, routes, filters, DNS and load balancers: a pass takes a fraction of a second; the rest is a busy machine.
