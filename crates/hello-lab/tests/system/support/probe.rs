@@ -8,11 +8,8 @@ use hickory_server::proto::{
 use std::{
     fmt,
     io::{self, ErrorKind, Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
+    os::fd::OwnedFd,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -113,9 +110,7 @@ pub(crate) fn resolve(
 
 /// A server that tells each client as whom it is seen; ended on drop, or its namespace could not end.
 pub(crate) struct Echo {
-    namespace: Namespace,
-    port: u16,
-    ending: Arc<AtomicBool>,
+    listener: TcpListener,
     server: Option<JoinHandle<()>>,
 }
 
@@ -123,26 +118,22 @@ impl Echo {
     /// Listens on all addresses of a namespace.
     pub(crate) fn listen(namespace: &Namespace, port: u16) -> Echo {
         let listener = namespace.run(move || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))).unwrap();
-        let ending = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&ending);
+        let serving = listener.try_clone().unwrap();
         let server = thread::spawn(move || {
-            while let Ok((mut client, from)) = listener.accept() {
-                if told.load(Ordering::Relaxed) {
-                    break;
-                }
+            while let Ok((mut client, from)) = serving.accept() {
                 let _ = client.write_all(from.ip().to_string().as_bytes());
             }
         });
-        Echo { namespace: namespace.clone(), port, ending, server: Some(server) }
+        Echo { listener, server: Some(server) }
     }
 }
 
 impl Drop for Echo {
     fn drop(&mut self) {
-        self.ending.store(true, Ordering::Relaxed);
-        let to = SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port);
-        let woken = self.namespace.run(move || TcpStream::connect_timeout(&to.into(), ANSWER));
-        if let (Ok(_), Some(server)) = (woken, self.server.take()) {
+        // A listener that is shut down accepts no more (Linux, shutdown(2)); the standard library shuts down streams only.
+        let stopped = self.listener.try_clone().map(|listener| TcpStream::from(OwnedFd::from(listener)));
+        let stopped = stopped.and_then(|listener| listener.shutdown(Shutdown::Both));
+        if let (Ok(()), Some(server)) = (stopped, self.server.take()) {
             let _ = server.join();
         }
     }
