@@ -6,7 +6,7 @@ use super::{
     files::{Files, ServerUser, checked_name, make_directory, remove_directory, remove_file},
     installation::Installation,
     storage::sync_file_system,
-    tool::Tool,
+    tool::{self, Tool},
 };
 use crate::{
     lab::Lab,
@@ -89,6 +89,8 @@ impl Copy<'_> {
         make_directory(&self.lab.data("snapshots"), 0o755, None)?;
         // A dot is in no name, so this is nobody's snapshot.
         let aside = complete.with_extension("unfinished");
+        // A copy that was cut off may still be writing there.
+        tool::end_all(self.processes, self.files).await?;
         remove_directory(&aside)?;
         make_directory(&aside, 0o755, Some(self.user))?;
         let data = aside.join("data");
