@@ -19,12 +19,20 @@ use crate::{
     publish::PublishedPorts,
     store::{Store, StoreError},
     task::tasks::Tasks,
+    timeouts,
     tls::Authority,
     world::World,
 };
 use answers::Answers;
-use anyhow::{Context as _, bail};
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc};
+use anyhow::Context as _;
+use nix::fcntl::{Flock, FlockArg};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 use terraform_provider_aws::{
     backend::Backend, config::Environment, provider::Role, schema::Catalogue, serve::serve_reattach,
 };
@@ -44,7 +52,23 @@ pub fn runs(lab: &Lab) -> std::io::Result<bool> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         lock => lock?,
     };
-    Ok(nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockSharedNonblock).is_err())
+    Ok(Flock::lock(lock, FlockArg::LockSharedNonblock).is_err())
+}
+
+/// Takes the lock of a lab's daemon; `None` where another daemon has it for good.
+///
+/// One that was killed keeps it until its last thread has left the kernel, where it may be in the middle of a mount.
+async fn take_lock(path: &Path) -> anyhow::Result<Option<Flock<fs::File>>> {
+    let mut file = fs::File::create(path).context("make the daemon's lock")?;
+    let deadline = Instant::now() + timeouts::DAEMON_LOCK;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(Some(lock)),
+            Err(_) if Instant::now() > deadline => return Ok(None),
+            Err((same, _)) => file = same,
+        }
+        tokio::time::sleep(timeouts::POLL_START).await;
+    }
 }
 
 /// Runs the daemon of a lab until it is told to end. The parts stay.
@@ -52,10 +76,9 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
     let directory = lab.run("daemon");
     fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
-    let lock = fs::File::create(directory.join("lock")).context("make the daemon's lock")?;
-    let Ok(_lock) = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusiveNonblock) else {
-        bail!("the lab {:?} has a daemon already", lab.name());
-    };
+    let _lock = take_lock(&directory.join("lock"))
+        .await?
+        .with_context(|| format!("the lab {:?} has a daemon already", lab.name()))?;
     let store = Store::open(&lab.data("store"))?;
     let world = Arc::new(World::load(store, &Catalogue::aws())?);
     choose_password(&world)?;
@@ -103,7 +126,7 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
         _ = asked.wait_for(|stop| *stop) => {}
     }
     stop.send_replace(true);
-    let _ = tokio::time::timeout(crate::timeouts::DAEMON_STOP, controllers).await;
+    let _ = tokio::time::timeout(timeouts::DAEMON_STOP, controllers).await;
     control.await.context("answer the command line")??;
     events.tell("daemon", "the daemon has ended; the parts go on");
     Ok(())
@@ -120,4 +143,23 @@ fn choose_password(world: &World) -> Result<(), StoreError> {
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_lock_of_a_daemon_that_was_just_killed_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let dying = take_lock(&path).await.unwrap();
+        assert!(dying.is_some());
+        let (taken, ()) = tokio::join!(take_lock(&path), async {
+            // The other side has looked once and sleeps.
+            tokio::task::yield_now().await;
+            drop(dying);
+        });
+        assert!(taken.unwrap().is_some());
+    }
 }
