@@ -60,6 +60,8 @@ pub fn variables(lab: &Lab, facts: &Facts) -> BTreeMap<String, String> {
     set("TF_VAR_environment", "dev".to_owned());
     set("TF_VAR_github_user", REGISTRY_USER.to_owned());
     set("TF_VAR_github_token", facts.registry_password.clone());
+    // The load balancer of a lab lets go of a target in milliseconds, so a task need not serve on for long.
+    set("TF_VAR_service", r#"{"drain_delay":1}"#.to_owned());
     set("TF_VAR_image", facts.image.clone().unwrap_or_default());
     set("TF_VAR_postgres_version", facts.postgres_version.to_string());
     set("TF_VAR_database_ca_pem", facts.ca.clone());
