@@ -24,8 +24,15 @@ use crate::{
     world::World,
 };
 use answers::Answers;
-use anyhow::{Context as _, bail};
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc, time::Instant};
+use anyhow::Context as _;
+use nix::fcntl::{Flock, FlockArg};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 use terraform_provider_aws::{
     backend::Backend, config::Environment, provider::Role, schema::Catalogue, serve::serve_reattach,
 };
@@ -45,7 +52,23 @@ pub fn runs(lab: &Lab) -> std::io::Result<bool> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         lock => lock?,
     };
-    Ok(nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockSharedNonblock).is_err())
+    Ok(Flock::lock(lock, FlockArg::LockSharedNonblock).is_err())
+}
+
+/// Takes the lock of a lab's daemon; `None` where another daemon has it for good.
+///
+/// One that was killed keeps it until its last thread has left the kernel, where it may be in the middle of a mount.
+async fn take_lock(path: &Path) -> anyhow::Result<Option<Flock<fs::File>>> {
+    let mut file = fs::File::create(path).context("make the daemon's lock")?;
+    let deadline = Instant::now() + timeouts::DAEMON_LOCK;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(Some(lock)),
+            Err(_) if Instant::now() > deadline => return Ok(None),
+            Err((same, _)) => file = same,
+        }
+        tokio::time::sleep(timeouts::POLL_START).await;
+    }
 }
 
 /// Runs the daemon of a lab until it is told to end. The parts stay.
@@ -53,10 +76,9 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
     let directory = lab.run("daemon");
     fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
-    let lock = fs::File::create(directory.join("lock")).context("make the daemon's lock")?;
-    let Some(_lock) = locked(lock).await else {
-        bail!("the lab {:?} has a daemon already", lab.name());
-    };
+    let _lock = take_lock(&directory.join("lock"))
+        .await?
+        .with_context(|| format!("the lab {:?} has a daemon already", lab.name()))?;
     let store = Store::open(&lab.data("store"))?;
     let world = Arc::new(World::load(store, &Catalogue::aws())?);
     choose_password(&world)?;
@@ -110,19 +132,6 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes the lock; `None` where another daemon keeps it. One that was just killed has it until the kernel is done with it.
-async fn locked(mut file: fs::File) -> Option<nix::fcntl::Flock<fs::File>> {
-    let deadline = Instant::now() + timeouts::STORE_BUSY;
-    loop {
-        match nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Some(lock),
-            Err(_) if Instant::now() > deadline => return None,
-            Err((same, _)) => file = same,
-        }
-        tokio::time::sleep(timeouts::POLL_START).await;
-    }
-}
-
 fn choose_password(world: &World) -> Result<(), StoreError> {
     use ring::rand::{SecureRandom as _, SystemRandom};
     world.change(|draft| {
@@ -141,12 +150,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_lock_of_a_daemon_that_is_about_to_end_is_waited_for() {
+    async fn the_lock_of_a_daemon_that_was_just_killed_is_waited_for() {
         let directory = tempfile::tempdir().unwrap();
-        let open = || fs::File::create(directory.path().join("lock")).unwrap();
-        let earlier = locked(open()).await.unwrap();
-        // Polled in this order: the lock is still taken at the first try.
-        let (later, ()) = tokio::join!(locked(open()), async { drop(earlier) });
-        assert!(later.is_some());
+        let path = directory.path().join("lock");
+        let dying = take_lock(&path).await.unwrap();
+        assert!(dying.is_some());
+        let (taken, ()) = tokio::join!(take_lock(&path), async {
+            // The other side has looked once and sleeps.
+            tokio::task::yield_now().await;
+            drop(dying);
+        });
+        assert!(taken.unwrap().is_some());
     }
 }

@@ -35,6 +35,10 @@ pub const RETRY: Duration = Duration::from_millis(200);
 /// For a daemon that was just started to listen: it reads its store first.
 pub const DAEMON_START: Duration = Duration::from_secs(15);
 
+/// For the lock of a daemon that was just killed: its last step inside the kernel ends within milliseconds, on a busy
+/// machine within a second. Shorter than [`DAEMON_START`], so that who waits for the start is told.
+pub const DAEMON_LOCK: Duration = Duration::from_secs(5);
+
 /// For a daemon to end after it was told to: it finishes the steps it is in.
 pub const DAEMON_STOP: Duration = Duration::from_secs(30);
 

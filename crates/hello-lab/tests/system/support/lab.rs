@@ -279,6 +279,12 @@ impl Drop for TestLab {
                 let _ = writeln!(io::stderr(), "{}{}", said.stdout, said.stderr);
             }
         }
+        if std::thread::panicking() {
+            let log = self.directory().join("run").join(&self.name).join("daemon/log");
+            let log = fs::read_to_string(log).unwrap_or_default();
+            let last: Vec<&str> = log.lines().rev().take(20).collect();
+            let _ = writeln!(io::stderr(), "the daemon's last lines, the newest first:\n{}", last.join("\n"));
+        }
         let said = self.down();
         if !said.status.success() {
             let _ = writeln!(io::stderr(), "{}", said.stderr);
