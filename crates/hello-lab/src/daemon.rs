@@ -17,6 +17,7 @@ use crate::{
     lab::Lab,
     load_balancer::LoadBalancers,
     publish::PublishedPorts,
+    secret::random_digits,
     store::{Store, StoreError},
     task::tasks::Tasks,
     timeouts,
@@ -133,12 +134,9 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
 }
 
 fn choose_password(world: &World) -> Result<(), StoreError> {
-    use ring::rand::{SecureRandom as _, SystemRandom};
     world.change(|draft| {
         if !draft.contents.settings.contains_key(PASSWORD_SETTING) {
-            let mut bytes = [0_u8; 20];
-            SystemRandom::new().fill(&mut bytes).expect("the system gives random bytes");
-            let password: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let password = random_digits(20);
             draft.put_setting(PASSWORD_SETTING, &password);
         }
         Ok(())

@@ -25,6 +25,7 @@
 //! - [`logs`]: log groups and streams
 //! - [`process`]: the one module that starts, watches, adopts and ends processes
 //! - [`tls`]: the lab's certificate authority
+//! - [`files`]: files as all parts write and remove them
 //! - [`secret`]: a text that is never printed
 //! - [`timeouts`]: every time that the lab waits, with its reason
 
@@ -38,6 +39,7 @@ pub mod database;
 pub mod dns;
 pub mod environment;
 pub mod events;
+pub mod files;
 pub mod lab;
 pub mod load_balancer;
 pub mod logs;

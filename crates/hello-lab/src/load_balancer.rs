@@ -19,13 +19,13 @@ mod plan;
 mod policy;
 mod rules;
 
-use crate::{lab::Lab, process::User, subcommand::replace, timeouts};
+use crate::{files::gone, lab::Lab, process::User, subcommand::replace, timeouts};
 pub use node::NodeStatus;
 pub use plan::Health;
 
 use admin::Admin;
 use model::LoadBalancer;
-use node::{NodeProcesses, remove_directory};
+use node::NodeProcesses;
 use plan::{Command, Draining, Plan};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -158,7 +158,7 @@ impl LoadBalancers {
         for node in nodes_in(&directory)? {
             self.adopt(id, &node)?.delete().await?;
         }
-        Ok(remove_directory(&directory)?)
+        Ok(gone(fs::remove_dir_all(&directory))?)
     }
 
     /// Ends all load balancers, also those that only an earlier daemon knew; goes on after an error and gives all.
@@ -175,7 +175,7 @@ impl LoadBalancers {
         for id in ids {
             errors.extend(self.delete(&id).await.err());
         }
-        errors.extend(remove_directory(&self.directory()).err().map(Error::Io));
+        errors.extend(gone(fs::remove_dir_all(self.directory())).err().map(Error::Io));
         errors
     }
 

@@ -14,18 +14,18 @@ pub mod reader;
 pub mod stream;
 
 use crate::{
+    files::{gone, write_whole},
     lab::Lab,
     logs::{
         reader::{Filter, Reader},
         stream::Stream,
     },
-    process::write_whole,
 };
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 /// What a group keeps beside its streams.
@@ -152,12 +152,6 @@ impl Logs {
     }
 }
 
-/// Now, as events are stamped.
-pub fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 fn directories(of: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(of) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -171,13 +165,6 @@ fn directories(of: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
-}
-
-fn gone(removed: io::Result<()>) -> io::Result<()> {
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! start time, so that a number that was given away again is never taken for it. A process that was started but not
 //! recorded before the daemon was killed is found by its mark in the environment.
 
-use crate::{network::netns::Namespace, timeouts};
+use crate::{files::write_whole, network::netns::Namespace, timeouts};
 use nix::{
     errno::Errno,
     sys::signal::{Signal, kill},
@@ -14,10 +14,10 @@ use nix::{
 use serde::{Deserialize, Serialize};
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io,
     os::{fd::OwnedFd, unix::process::CommandExt as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -257,15 +257,6 @@ fn all_processes() -> impl Iterator<Item = i32> {
     entries
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
         .filter(move |pid| u32::try_from(*pid) != Ok(own))
-}
-
-/// Writes a file that a crash leaves either whole or as it was.
-pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    fs::write(&beside, content)?;
-    File::open(&beside)?.sync_data()?;
-    fs::rename(&beside, path)
 }
 
 /// A running process, ours or adopted. Dropping it ends nothing.

@@ -12,9 +12,10 @@ pub mod oci;
 pub mod push;
 
 use crate::{
+    files::write_whole,
     lab::Lab,
     network::netns::Namespace,
-    process::{Described, Running, User, write_whole},
+    process::{Described, Running, User},
     registry::{
         client::{Client, Error, Resolve},
         oci::Digest,

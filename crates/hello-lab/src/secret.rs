@@ -1,5 +1,6 @@
 //! A value that is never printed.
 
+use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -24,4 +25,11 @@ impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("(secret)")
     }
+}
+
+/// Random hexadecimal digits, two for each byte.
+pub fn random_digits(bytes: usize) -> String {
+    let mut random = vec![0_u8; bytes];
+    SystemRandom::new().fill(&mut random).expect("the system gives random bytes");
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,7 +3,7 @@
 use crate::{
     board::{Condition, part},
     environment::DOMAIN,
-    meaning::{catalogue, interfaces, load_balancers},
+    meaning::{catalogue, load_balancers},
     world::{Contents, Resource, TaskWish},
 };
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -156,16 +156,11 @@ pub fn owner_of(contents: &Contents, name: &str) -> Result<String, String> {
     }
 }
 
-/// Names of the target groups that a load balancer should have healthy targets in before a lab counts as up.
+/// The name of the load balancer that the published port leads to.
 pub fn published(contents: &Contents) -> Option<String> {
     load_balancers::all(contents)
         .find(|balancer| balancer.state.get("internal").as_bool() != Some(true))
         .map(|balancer| balancer.text("dns_name").to_owned())
-}
-
-/// The namespace of an owner's part.
-pub fn namespace_part(owner: &str) -> String {
-    interfaces::namespace_part(owner)
 }
 
 #[cfg(test)]

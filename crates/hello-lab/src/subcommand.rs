@@ -4,6 +4,7 @@
 //! arguments are kept in `started`: one that was started with others is replaced.
 
 use crate::{
+    files::gone,
     lab::Lab,
     network::netns::Namespace,
     process::{Described, Running},
@@ -57,7 +58,7 @@ impl Subcommand<'_> {
         }
         self.stop().await?;
         fs::create_dir_all(&self.directory)?;
-        remove_file(&ready)?;
+        gone(fs::remove_file(&ready))?;
         replace(&started, &wanted, 0o600)?;
         let log = self.directory.join("log");
         let described = Described {
@@ -70,7 +71,7 @@ impl Subcommand<'_> {
             directory: self.directory.clone(),
             log: log.clone(),
         };
-        remove_file(&log)?;
+        gone(fs::remove_file(&log))?;
         let mut running = self.lab.processes().start(&described)?;
         let deadline = Instant::now() + timeouts::PROCESS_START;
         loop {
@@ -148,7 +149,7 @@ pub(crate) fn remove_empty(directory: &Path) -> io::Result<()> {
 pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
-    remove_file(Path::new(&beside))?;
+    gone(fs::remove_file(Path::new(&beside)))?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
     // Whatever the umask is.
     file.set_permissions(fs::Permissions::from_mode(mode))?;
@@ -168,13 +169,6 @@ fn told(ready: &Path) -> Option<String> {
 /// Waits for the end of a child in the background, so that it does not stay as a zombie.
 fn reap(mut running: Running) {
     tokio::spawn(async move { running.ended().await });
-}
-
-fn remove_file(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Names of the servers that have a directory below `directory`.

@@ -39,6 +39,7 @@ fn pass(context: &Context) -> io::Result<()> {
     let regions: BTreeSet<&str> = contents.resources.keys().map(|key| key.region.as_str()).collect();
     for region in regions {
         let logs = Logs::new(&context.lab, region);
+        let there = logs.groups()?;
         let mut wanted = BTreeSet::new();
         for resource in resources.iter().filter(|resource| resource.region == region && !resource.deleting) {
             let days =
@@ -48,11 +49,11 @@ fn pass(context: &Context) -> io::Result<()> {
                 retention_days: days.filter(|days| *days > 0),
             };
             wanted.insert(group.name.clone());
-            if !logs.groups()?.contains(&group) {
+            if !there.contains(&group) {
                 logs.put_group(&group)?;
             }
         }
-        for group in logs.groups()?.into_iter().filter(|group| !wanted.contains(&group.name)) {
+        for group in there.into_iter().filter(|group| !wanted.contains(&group.name)) {
             logs.delete_group(&group.name)?;
         }
         logs.prune(SystemTime::now())?;

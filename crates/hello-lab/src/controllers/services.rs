@@ -9,6 +9,7 @@ use crate::{
         self,
         interfaces::{self, AllocationError},
     },
+    secret::random_digits,
     service::plan::{self, Action, Seen, Wanted},
     store::StoreError,
     task::model::{Status, Stopped},
@@ -212,7 +213,7 @@ async fn execute(context: &Context, service: &Resource, actions: Vec<Action>) ->
                     stopped: None,
                 };
                 context.world.change(|draft| {
-                    draft.put_task(&new_id(), task);
+                    draft.put_task(&random_digits(16), task);
                     Ok::<_, StepError>(interfaces::allocate(draft)?)
                 })?;
             }
@@ -357,12 +358,4 @@ fn forget(context: &Context, service: &Resource) -> Result<(), StepError> {
         draft.remove_service(service.text("id"));
         Ok(interfaces::allocate(draft)?)
     })
-}
-
-/// 32 hexadecimal digits, as ECS has them.
-fn new_id() -> String {
-    use ring::rand::{SecureRandom as _, SystemRandom};
-    let mut bytes = [0_u8; 16];
-    SystemRandom::new().fill(&mut bytes).expect("the system gives random bytes");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -182,7 +182,7 @@ impl Answers {
     /// Sends a signal to the processes of a part: all that live in its namespace. What looks after a task lives there
     /// too, but belongs to the lab: it has to say how the task ended.
     async fn signal(&self, owner: &str, signal: Signal) -> Result<(), String> {
-        let namespace = self.context.lab.namespace(&interfaces::namespace_part(owner));
+        let namespace = interfaces::namespace(&self.context.lab, owner);
         let shim = owner.split_once("/task/").map(|(_, id)| crate::task::tasks::shim(id));
         let processes = self.context.lab.processes();
         let send = move || processes.signal_namespace(&namespace, signal, shim.as_deref());
@@ -251,7 +251,7 @@ impl Answers {
         }
         let contents = self.context.world.snapshot();
         let owner = status::owner_of(&contents, part)?;
-        let mut answer = self.context.lab.namespace(&interfaces::namespace_part(&owner)).name().to_owned();
+        let mut answer = interfaces::namespace(&self.context.lab, &owner).name().to_owned();
         if let Some(task) =
             owner.split('/').nth(1).filter(|kind| *kind == "task").and(owner.rsplit('/').next())
         {

@@ -1,10 +1,10 @@
 //! The end of a lab: every part, whether a daemon runs or not.
 
 use crate::{
-    database::Databases, dns::DnsServers, lab::Lab, load_balancer::LoadBalancers, network,
+    database::Databases, dns::DnsServers, files::gone, lab::Lab, load_balancer::LoadBalancers, network,
     publish::PublishedPorts, registry::Registry, task::tasks::Tasks,
 };
-use std::{fmt::Display, io, path::PathBuf};
+use std::fmt::Display;
 
 /// Ends every part of the lab and removes its files. Goes on after an error; all errors come back, as sentences.
 pub async fn tear_down(lab: &Lab) -> Vec<String> {
@@ -42,7 +42,7 @@ pub async fn tear_down(lab: &Lab) -> Vec<String> {
         Err(error) => failed("network", &error),
     }
     for directory in [lab.run(""), lab.data("")] {
-        if let Err(error) = remove(&directory) {
+        if let Err(error) = gone(std::fs::remove_dir_all(&directory)) {
             failed("files", &format!("{}: {error}", directory.display()));
         }
     }
@@ -50,11 +50,4 @@ pub async fn tear_down(lab: &Lab) -> Vec<String> {
     let (data, run) = lab.roots();
     let _ = (std::fs::remove_dir(data), std::fs::remove_dir(run));
     errors
-}
-
-fn remove(directory: &PathBuf) -> io::Result<()> {
-    match std::fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -8,11 +8,7 @@ use super::{
     storage::sync_file_system,
     tool::{self, Tool},
 };
-use crate::{
-    lab::Lab,
-    process::{Processes, write_whole},
-    timeouts,
-};
+use crate::{files::write_whole, lab::Lab, process::Processes, timeouts};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},

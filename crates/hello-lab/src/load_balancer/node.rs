@@ -14,6 +14,7 @@ use super::{
     model::{LoadBalancer, Node},
 };
 use crate::{
+    files::gone,
     lab::Lab,
     network::netns::Namespace,
     process::{Described, Running, User},
@@ -98,7 +99,7 @@ impl NodeProcesses {
         for number in numbers {
             match lab.processes().adopt(&adopted.process_name(number))? {
                 Some(running) => adopted.watch(number, running),
-                None => remove_directory(&adopted.generation_directory(number))?,
+                None => gone(fs::remove_dir_all(adopted.generation_directory(number)))?,
             }
         }
         Ok(adopted)
@@ -180,7 +181,7 @@ impl NodeProcesses {
         let (alive, dead) = std::mem::take(&mut self.generations).into_iter().partition(Generation::is_alive);
         self.generations = alive;
         dead.iter().try_for_each(|generation: &Generation| {
-            remove_directory(&self.generation_directory(generation.number))
+            gone(fs::remove_dir_all(self.generation_directory(generation.number)))
         })
     }
 
@@ -285,7 +286,7 @@ impl NodeProcesses {
         let error = Err(Error::Start { id: self.id.clone(), address: self.node.address, said: last });
         self.stop_generation(number).await?;
         self.generations.retain(|generation| generation.number != number);
-        remove_directory(&directory)?;
+        gone(fs::remove_dir_all(&directory))?;
         error
     }
 
@@ -302,7 +303,7 @@ impl NodeProcesses {
             // Its child is waited for before the namespace can go.
             let _ = generation.end.await;
         }
-        remove_directory(&self.directory)
+        gone(fs::remove_dir_all(&self.directory))
     }
 
     /// Ends its processes and removes its files.
@@ -323,13 +324,6 @@ fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
     };
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     Ok(names.filter_map(|name| name.strip_prefix('g')?.parse().ok()).collect())
-}
-
-pub(super) fn remove_directory(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Certificates of listeners: names of files by port, and their contents. The name follows from the content, so that a

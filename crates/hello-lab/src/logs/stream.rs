@@ -1,6 +1,6 @@
 //! Writing a stream.
 
-use crate::logs::{Event, gone};
+use crate::{files::gone, logs::Event};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},

@@ -1,6 +1,6 @@
 //! What RDS instances should be.
 
-use super::interfaces::{database_owner, namespace_part};
+use super::interfaces::{database_owner, namespace};
 use crate::{
     database::model::{Instance, Origin, TlsFiles},
     lab::Lab,
@@ -58,7 +58,7 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
     Some(Instance {
         identifier: identifier.to_owned(),
         region: resource.region.clone(),
-        namespace: lab.namespace(&namespace_part(&owner)).name().to_owned(),
+        namespace: namespace(lab, &owner).name().to_owned(),
         address: interface.address,
         hostname: resource.text("address").to_owned(),
         port: port(resource),

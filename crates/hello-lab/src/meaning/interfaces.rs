@@ -4,7 +4,8 @@
 //! AWS's own (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>).
 
 use crate::{
-    network::model::InterfaceKind,
+    lab::Lab,
+    network::{model::InterfaceKind, netns::Namespace},
     world::{Contents, Draft, InterfaceRecord, Resource},
 };
 use ipnet::Ipv4Net;
@@ -78,6 +79,11 @@ pub fn task_owner(region: &str, id: &str) -> String {
 /// The owner of the interface of a load balancer's node.
 pub fn node_owner(region: &str, load_balancer: &str, subnet: &str) -> String {
     format!("{region}/alb/{load_balancer}/{subnet}")
+}
+
+/// The namespace of an owner's part.
+pub fn namespace(lab: &Lab, owner: &str) -> Namespace {
+    lab.namespace(&namespace_part(owner))
 }
 
 /// The part of a namespace's name that an owner gives it.

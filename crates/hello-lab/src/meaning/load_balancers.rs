@@ -1,6 +1,6 @@
 //! What load balancers should be: listeners, rules, target groups and who is in them.
 
-use super::interfaces::{namespace_part, node_owner, task_owner};
+use super::interfaces::{namespace, node_owner, task_owner};
 use crate::{
     lab::Lab,
     load_balancer::model::{
@@ -43,7 +43,7 @@ pub fn load_balancer(
     let nodes = resource.state.get("subnets").texts().into_iter().filter_map(|subnet| {
         let owner = node_owner(&resource.region, name, subnet);
         let address = contents.interfaces.get(&owner)?.address;
-        Some(Node { namespace: lab.namespace(&namespace_part(&owner)).name().to_owned(), address })
+        Some(Node { namespace: namespace(lab, &owner).name().to_owned(), address })
     });
     let listeners = contents.of_type("aws_lb_listener").chain(contents.of_type("aws_alb_listener"));
     let own = listeners.filter(|listener| listener.text("load_balancer_arn") == resource.text("arn"));

@@ -103,7 +103,7 @@ fn vpc(contents: &Contents, lab: &Lab, resource: &Resource) -> Option<Vpc> {
         security_groups.extend(own.map(|family| family.group.clone()));
         let interface = Interface {
             id: record.id.clone(),
-            namespace: lab.namespace(&interfaces::namespace_part(&wanted.owner)).name().to_owned(),
+            namespace: interfaces::namespace(lab, &wanted.owner).name().to_owned(),
             subnet: record.subnet.clone(),
             address: record.address,
             public_address: record.public_address,

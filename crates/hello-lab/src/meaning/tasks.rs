@@ -1,7 +1,7 @@
 //! What tasks should be: task definitions with everything that they name filled in.
 
 use super::{
-    interfaces::{namespace_part, task_owner},
+    interfaces::{namespace, task_owner},
     secrets,
 };
 use crate::{
@@ -191,7 +191,7 @@ pub fn task(
     Some(containers.map_err(|reason| failed(&reason)).map(|containers| Task {
         id: id.to_owned(),
         region: record.region.clone(),
-        namespace: lab.namespace(&namespace_part(&owner)).name().to_owned(),
+        namespace: namespace(lab, &owner).name().to_owned(),
         address: interface.address,
         resolver: Ipv4Addr::from(u32::from(range.network()) + 2),
         cpu: number("cpu", 256),

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 fn described(directory: &Path, name: &str, script: &str) -> Described {

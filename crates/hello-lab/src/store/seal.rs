@@ -1,6 +1,6 @@
 //! Sealing of stored values: ChaCha20-Poly1305 with a random nonce in front (RFC 8439).
 
-use crate::process::write_whole;
+use crate::files::write_whole;
 use ring::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     rand::{SecureRandom as _, SystemRandom},

@@ -1,9 +1,9 @@
 //! Where a task's files are, and what its shim is told.
 
 use crate::{
+    files::{gone, write_whole},
     lab::Lab,
     logs::Logs,
-    process::write_whole,
     task::{
         image::Store,
         model::{Report, Task},
@@ -168,14 +168,6 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     gone(fs::remove_file(path))?;
     OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?.write_all(content)
-}
-
-/// What is gone already is no error.
-pub fn gone(removed: io::Result<()>) -> io::Result<()> {
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {

@@ -12,10 +12,11 @@ pub mod container;
 pub mod output;
 
 use crate::{
-    logs,
+    events,
+    files::gone,
     task::{
         cgroup::{self, Group, Limits},
-        files::{self, Spec, StopRequest, gone},
+        files::{self, Spec, StopRequest},
         health,
         model::{ContainerReport, Health, Report, Status, Stopped},
         runtime::Runtime,
@@ -134,7 +135,7 @@ impl Shim {
         let containers = spec.task.containers.iter();
         let report = Report {
             status: Status::Provisioning,
-            created: logs::now(),
+            created: events::now(),
             started: None,
             stopped: None,
             containers: containers
@@ -182,7 +183,7 @@ impl Shim {
 
     /// Follows the running task until there is a reason to end it.
     async fn watch(&mut self, terminate: &mut Signal) -> anyhow::Result<Stopped> {
-        self.report.started = Some(logs::now());
+        self.report.started = Some(events::now());
         loop {
             let checks = self.containers.iter().zip(&self.report.containers);
             let health =
@@ -246,7 +247,7 @@ impl Shim {
                 cause.exit_code = codes.find_map(|(_, report)| report.exit_code);
             }
         }
-        self.report.stopped = Some(logs::now());
+        self.report.stopped = Some(events::now());
         self.report.status = Status::Stopped(cause);
         self.publish()?;
         for container in &mut self.containers {

@@ -4,12 +4,14 @@
 //! started again knows as much as before, and every operation may be repeated.
 
 use crate::{
+    events,
+    files::{gone, write_whole},
     lab::Lab,
-    logs::{self, Logs},
-    process::{Described, Processes, Running, write_whole},
+    logs::Logs,
+    process::{Described, Processes, Running},
     task::{
         cgroup::Group,
-        files::{Files, Spec, StopRequest, gone, is_id, write_private},
+        files::{Files, Spec, StopRequest, is_id, write_private},
         image::Store,
         model::{Report, Status, Stopped, Task},
         shim,
@@ -391,7 +393,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 fn ended_without_a_word(report: Option<Report>, request: Option<StopRequest>) -> Report {
     let mut report = report.unwrap_or_else(|| Report {
         status: Status::Provisioning,
-        created: logs::now(),
+        created: events::now(),
         started: None,
         stopped: None,
         containers: Vec::new(),
@@ -400,7 +402,7 @@ fn ended_without_a_word(report: Option<Report>, request: Option<StopRequest>) ->
     for container in &mut report.containers {
         container.pid = None;
     }
-    report.stopped = Some(logs::now());
+    report.stopped = Some(events::now());
     report.status = Status::Stopped(match (report.status, request) {
         (Status::Stopping(stopped), _) => stopped,
         (_, Some(StopRequest { code, reason })) => Stopped { code, reason, exit_code: None },

@@ -1,6 +1,9 @@
 //! What a container writes, line by line, into its log stream.
 
-use crate::logs::{self, stream::LONGEST, stream::Stream};
+use crate::{
+    events,
+    logs::{stream::LONGEST, stream::Stream},
+};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 
@@ -43,7 +46,7 @@ fn append(into: &Shared, line: &[u8]) {
     if let Some(stream) = stream.as_mut()
         && !line.is_empty()
     {
-        let _ = stream.append(logs::now(), &String::from_utf8_lossy(line));
+        let _ = stream.append(events::now(), &String::from_utf8_lossy(line));
     }
 }
 
