@@ -12,6 +12,11 @@
 //! connection without a word when a target fails a request that is not its first; this way each request is the first one,
 //! and the client gets the 502 that an ALB gives.
 //!
+//! A request that a dying target refuses or cuts off is sent once more if it may be ([`REPEATABLE`]). An ALB does not do
+//! that, so the lab does as little of it as keeps clients from noticing one killed task of two: `rules-PORT` answers its
+//! own 502 as 425 ("send again"), which `listener-PORT` does, or else shows as the 502 it is. The second attempt goes to
+//! `all-NAME`, where a refused connection passes to another target. What times out is a 504 and is not sent again.
+//!
 //! What is not modelled of a request's way: `docs/LAB.md`.
 //!
 //! Statuses are those of
@@ -136,7 +141,15 @@ pub(super) fn configuration(
         let inner = format!("abns@hello-lab-{}-{port}", node.address);
         lines.extend(client_side(balancer, *port, bind, &inner));
         lines.extend([String::new(), format!("frontend rules-{port}")]);
-        let mut body = vec![format!("bind {inner} accept-proxy")];
+        let mut body = vec![
+            format!("bind {inner} accept-proxy"),
+            // One entry a request, for as long as its second attempt may take to come.
+            format!(
+                "stick-table type string len 36 size 10k expire {} store conn_cnt",
+                balancer.idle_timeout.as_millis()
+            ),
+            "http-request track-sc0 fc_pp_unique_id".to_owned(),
+        ];
         body.extend(inner_timeouts(balancer, &["client", "http-request"]));
         body.extend(before_rules(balancer));
         body.extend(rule_lines(&listener.rules, &listener.default, place, &mut files)?);
@@ -152,6 +165,9 @@ pub(super) fn configuration(
             }
         }
         body.push(OWN_SERVER.to_owned());
+        body.push(
+            "http-after-response set-status 425 if { status 502 } !{ var(txn.answered) -m found }".to_owned(),
+        );
         lines.extend(body.into_iter().map(|line| format!("    {line}")));
     }
     // Nobody to send to: HAProxy says 503.
@@ -204,7 +220,7 @@ fn head(balancer: &LoadBalancer, admin_socket: &str) -> Vec<String> {
         format!("    timeout tunnel {idle}"),
         format!("    timeout http-request {idle}"),
         format!("    timeout http-keep-alive {idle}"),
-        // A request is sent once: an ALB shows what its target does.
+        // What is sent again is said where it is.
         "    retries 0".to_owned(),
         // A client whose connection is idle while the configuration changes is told with its next answer.
         "    option idle-close-on-response".to_owned(),
@@ -222,6 +238,12 @@ fn head(balancer: &LoadBalancer, admin_socket: &str) -> Vec<String> {
 const OWN_SERVER: &str =
     "http-after-response set-header Server awselb/2.0 if !{ var(txn.answered) -m found }";
 
+/// Methods that may be sent twice: <https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2>
+const REPEATABLE: &str = "GET HEAD PUT DELETE OPTIONS";
+
+/// Whether this is the second attempt at a request.
+const AGAIN: &str = "{ sc0_conn_cnt gt 1 }";
+
 const ANSWERED: &str = "http-response set-var(txn.answered) bool(true)";
 
 /// The frontend that clients connect to, and the way to the rules.
@@ -232,7 +254,12 @@ fn client_side(balancer: &LoadBalancer, port: u16, bind: String, inner: &str) ->
         "tcp-request connection set-var(sess.since) date(0,ms)".to_owned(),
         "http-request set-var(txn.age) date(0,ms),sub(sess.since)".to_owned(),
         format!("default_backend to-rules-{port}"),
+        "unique-id-format %[uuid]".to_owned(),
         OWN_SERVER.to_owned(),
+        format!(
+            "http-after-response set-status 502 reason \"{}\" if {{ status 425 }} {{ res.hdr(server) -m str awselb/2.0 }}",
+            phrase(502)
+        ),
         format!(
             "http-after-response set-header Connection close if {{ var(txn.age) -m int ge {} }}",
             balancer.client_keep_alive.as_millis()
@@ -242,7 +269,10 @@ fn client_side(balancer: &LoadBalancer, port: u16, bind: String, inner: &str) ->
         "option http-server-close".to_owned(),
         "http-reuse never".to_owned(),
         ANSWERED.to_owned(),
-        format!("server rules {inner} send-proxy-v2"),
+        "retries 1".to_owned(),
+        "retry-on 425".to_owned(),
+        format!("http-request disable-l7-retry unless {{ method {REPEATABLE} }}"),
+        format!("server rules {inner} send-proxy-v2 proxy-v2-options unique-id"),
     ];
     backend.extend(inner_timeouts(balancer, &["server"]));
     lines.extend(frontend.into_iter().map(|line| format!("    {line}")));
@@ -342,14 +372,16 @@ fn forwarded(place: Place<'_>) -> Vec<String> {
 ///
 /// A process that is being replaced counts no server of any backend any more (`nbsrv`), though it still sends the last
 /// requests of its connections to them: those go to the members.
-fn forward(group: &TargetGroup, condition: &str) -> [String; 3] {
+fn forward(group: &TargetGroup, condition: &str) -> [String; 4] {
     let (members, all) = (members(&group.name), all_targets(&group.name));
     [
-        format!("use_backend none {condition} !{{ stopping }} {{ nbsrv({all}) eq 0 }}"),
+        // A first attempt that failed, and nobody is left: what failed it is the answer.
+        format!("use_backend none {condition} !{{ stopping }} {{ nbsrv({all}) eq 0 }} !{AGAIN}"),
         format!(
             "use_backend {all} {condition} !{{ stopping }} {{ nbsrv({members}) lt {} }}",
             group.minimum_healthy_targets.max(1)
         ),
+        format!("use_backend {all} {condition} !{{ stopping }} {AGAIN}"),
         format!("use_backend {members} {condition}"),
     ]
 }
@@ -396,11 +428,17 @@ fn backends(group: &TargetGroup, servers: &Servers) -> Result<Vec<String>, Strin
             phrase(502)
         ),
     ];
+    // Refused connections pass to another target. Both attempts together take as long as one elsewhere.
+    let passed_on = vec![
+        "retries 1".to_owned(),
+        "option redispatch 1".to_owned(),
+        format!("timeout connect {}", timeouts::TARGET_CONNECT.as_millis() / 2),
+    ];
     let mut lines = Vec::new();
     for (name, settings, words) in [
         (members(&group.name), [requests.clone(), checks.clone()].concat(), member_words(check)),
         (new_targets(&group.name), [vec!["balance roundrobin".to_owned()], checks].concat(), String::new()),
-        (all_targets(&group.name), requests, String::new()),
+        (all_targets(&group.name), [requests, passed_on].concat(), String::new()),
     ] {
         lines.extend([String::new(), format!("backend {name}")]);
         lines.extend(settings.into_iter().map(|line| format!("    {line}")));

@@ -137,7 +137,6 @@ impl Client {
             })
         });
         let load = Load {
-            begin,
             answers: Arc::clone(&answers),
             ending: Arc::clone(&ending),
             clients: clients.collect(),
@@ -165,18 +164,12 @@ fn exchange(node: Ipv4Addr, tls: Arc<ClientConfig>, text: &str) -> io::Result<u1
 
 /// Clients under way; ended on drop.
 pub(crate) struct Load {
-    begin: Instant,
     answers: Arc<Mutex<Vec<Answer>>>,
     ending: Arc<AtomicBool>,
     clients: Vec<JoinHandle<()>>,
 }
 
 impl Load {
-    /// The time on this load's clock.
-    pub(crate) fn now(&self) -> Duration {
-        self.begin.elapsed()
-    }
-
     /// The answers so far.
     pub(crate) fn answers(&self) -> Vec<Answer> {
         self.answers.lock().unwrap().clone()
