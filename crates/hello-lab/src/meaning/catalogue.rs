@@ -455,11 +455,11 @@ mod tests {
         let containers = r#"[
             {"name": "app", "image": "app", "portMappings": [{"containerPort": 80}], "mountPoints": [], "cpu": 0},
             {"name": "side", "image": "side", "ulimits": [{"name": "nofile"}],
-             "linuxParameters": {"initProcessEnabled": true, "capabilities": {"drop": ["ALL"]}}}
+             "linuxParameters": {"initProcessEnabled": true, "capabilities": {"drop": ["ALL"], "add": ["SYS_PTRACE"]}}}
         ]"#;
         let config = Value::object([("container_definitions", Value::from(containers))]);
         let fields = not_modelled("aws_ecs_task_definition", &config);
-        let named = ["linuxParameters.initProcessEnabled", "ulimits"];
+        let named = ["linuxParameters.capabilities.add", "linuxParameters.initProcessEnabled", "ulimits"];
         assert_eq!(fields, named.map(|name| format!("container_definitions: {name}")));
     }
 }

@@ -150,6 +150,10 @@ pub fn not_modelled(definitions: &str) -> BTreeSet<String> {
         for (name, _) in inner.filter(|(name, value)| *name != "capabilities" && says_something(value)) {
             found.insert(format!("linuxParameters.{name}"));
         }
+        let capabilities = value.get("capabilities").filter(|_| name == "linuxParameters");
+        if capabilities.and_then(|capabilities| capabilities.get("add")).is_some_and(says_something) {
+            found.insert("linuxParameters.capabilities.add".to_owned());
+        }
     }
     found
 }

@@ -136,11 +136,8 @@ impl Client {
                 asked.unwrap();
             })
         });
-        let load = Load {
-            answers: Arc::clone(&answers),
-            ending: Arc::clone(&ending),
-            clients: clients.collect(),
-        };
+        let load =
+            Load { answers: Arc::clone(&answers), ending: Arc::clone(&ending), clients: clients.collect() };
         load.goes_on();
         load
     }
