@@ -13,12 +13,12 @@ use crate::{
     publish,
     task::shim,
 };
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use std::{
     io::{self, Write as _},
     net::Ipv4Addr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -170,6 +170,10 @@ pub fn run() -> ExitCode {
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { lab: name, data, run, command } = arguments;
+    // The daemon has another working directory.
+    let absolute =
+        |path: &Path| std::path::absolute(path).with_context(|| format!("find {}", path.display()));
+    let (data, run) = (absolute(&data)?, absolute(&run)?);
     let lab = Lab::new(name, &data, &run);
     match command {
         // These stay small: one thread, and no log of their own but what they say.
@@ -193,7 +197,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn call(lab: &Lab, data: &std::path::Path, command: Command) -> anyhow::Result<ExitCode> {
+async fn call(lab: &Lab, data: &Path, command: Command) -> anyhow::Result<ExitCode> {
     let request = match command {
         Command::Up(up) => return up.run(lab, data).await,
         Command::Down(down) => return down.run(lab).await,

@@ -74,6 +74,7 @@ async fn take_lock(path: &Path) -> anyhow::Result<Option<Flock<fs::File>>> {
 
 /// Runs the daemon of a lab until it is told to end. The parts stay.
 pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
+    lab.claim()?;
     let directory = lab.run("daemon");
     fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;

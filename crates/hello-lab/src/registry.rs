@@ -21,6 +21,7 @@ use crate::{
         oci::Digest,
     },
     secret::Secret,
+    subcommand::lives_in,
     timeouts,
 };
 use anyhow::{Context as _, bail};
@@ -83,7 +84,9 @@ impl Registry {
             changed |= write_for(user, &run.join(name), &content)?;
         }
         let processes = lab.processes();
-        if let Some(running) = processes.adopt(PART)?.filter(|_| changed) {
+        // One whose namespace was deleted listens where nobody is.
+        let is_wrong = |running: &Running| changed || !lives_in(running.pid(), &self.namespace);
+        if let Some(running) = processes.adopt(PART)?.filter(is_wrong) {
             running.stop(timeouts::REGISTRY_STOP).await?;
         }
         // It listens on 443 without any capability.
@@ -103,8 +106,14 @@ impl Registry {
         };
         let said_before = fs::metadata(&log).map_or(0, |log| log.len());
         let running = processes.start(&described)?;
-        self.wait_until_it_answers(&running, &log, said_before).await?;
-        Ok(running)
+        match self.wait_until_it_answers(&running, &log, said_before).await {
+            Ok(()) => Ok(running),
+            Err(error) => {
+                // The next one may.
+                running.stop(timeouts::REGISTRY_STOP).await?;
+                Err(error)
+            }
+        }
     }
 
     /// Ends it and removes its files; what is gone already is no error.

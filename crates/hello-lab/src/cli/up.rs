@@ -108,6 +108,7 @@ pub(super) async fn start(lab: &Lab, data: &Path, port: Option<u16>) -> anyhow::
         report(&problems);
         return Ok(false);
     }
+    lab.claim()?;
     let directory = lab.run("daemon");
     fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     let path = directory.join("log");

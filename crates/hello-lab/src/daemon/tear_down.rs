@@ -7,7 +7,12 @@ use crate::{
 use std::fmt::Display;
 
 /// Ends every part of the lab and removes its files. Goes on after an error; all errors come back, as sentences.
+///
+/// Directories that no lab has made are refused before anything is touched.
 pub async fn tear_down(lab: &Lab) -> Vec<String> {
+    if let Err(error) = lab.is_nobody_elses() {
+        return vec![error.to_string()];
+    }
     let program = std::env::current_exe().unwrap_or_default();
     let mut errors = Vec::new();
     let mut failed = |what: &str, error: &dyn Display| errors.push(format!("{what}: {error}"));
@@ -46,8 +51,9 @@ pub async fn tear_down(lab: &Lab) -> Vec<String> {
             failed("files", &format!("{}: {error}", directory.display()));
         }
     }
-    // Nobody else's labs are in them: then they are nobody's. Otherwise they stay.
-    let (data, run) = lab.roots();
-    let _ = (std::fs::remove_dir(data), std::fs::remove_dir(run));
+    // The default ones go with the last lab. Others are the user's, who may have made them.
+    for root in <[_; 2]>::from(lab.roots()).into_iter().filter(|root| root.ends_with("hello-lab")) {
+        let _ = std::fs::remove_dir(root);
+    }
     errors
 }

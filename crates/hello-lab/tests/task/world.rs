@@ -67,9 +67,7 @@ impl World {
         let lab =
             Lab::new(format!("tk{}x{number}", std::process::id()), &data, &directory.path().join("run"));
         let namespace = lab.namespace("all");
-        namespace.create().unwrap();
-        let up = || Command::new("ip").args(["link", "set", "lo", "up"]).status();
-        assert!(namespace.run(up).unwrap().success(), "lo cannot be set up");
+        make(&namespace);
         let (certificate, key, authority) = certificates(directory.path());
         let registry = Registry {
             name: "ghcr.io".to_owned(),
@@ -196,6 +194,13 @@ impl World {
     pub(crate) fn said(&self, task: &Task) -> String {
         fs::read_to_string(self.lab.run("tasks").join(&task.id).join("shim.log")).unwrap_or_default()
     }
+}
+
+/// Makes a namespace that has itself only.
+pub(crate) fn make(namespace: &Namespace) {
+    namespace.create().unwrap();
+    let up = || Command::new("ip").args(["link", "set", "lo", "up"]).status();
+    assert!(namespace.run(up).unwrap().success(), "lo cannot be set up");
 }
 
 pub(crate) fn tasks(lab: &Lab) -> Tasks {
