@@ -101,7 +101,7 @@ impl LabBackend {
         let state = stored.map_err(|error| failed(&change.schema, &error))?;
         let key = key_of(&change.schema.name, &change.place.region, &state);
         let _in_flight = self.in_flight(key.clone());
-        self.events.tell("terraform", &format!("{key} is to be made"));
+        self.events.tell("terraform", &format!("create {key}"));
         match self.settle(waits::after_change(&change.schema.name, &state)).await {
             Ok(()) => Ok(self.current(&key).unwrap_or(state)),
             Err(WaitError::Failed { reason, .. }) if waits::is_refused_at_once(&key.type_name) => {
@@ -151,7 +151,7 @@ impl LabBackend {
         });
         let key = stored.map_err(|error| failed(&change.schema, &error))?;
         let _in_flight = self.in_flight(key.clone());
-        self.events.tell("terraform", &format!("{key} has changed"));
+        self.events.tell("terraform", &format!("update {key}"));
         let settled = self.settle(waits::after_change(type_name, &state)).await;
         settled.map_err(|error| not_settled(&change.schema, &key, &error))?;
         Ok(self.current(&key).unwrap_or(state))
@@ -175,7 +175,7 @@ impl LabBackend {
             Ok(Some(known))
         });
         let Some(known) = marked.map_err(|error| failed(schema, &error))? else { return Ok(()) };
-        self.events.tell("terraform", &format!("{key} is to go"));
+        self.events.tell("terraform", &format!("delete {key}"));
         let settled = self.settle(waits::before_removal(&known)).await;
         settled.map_err(|error| not_settled(schema, key, &error))?;
         let removed = self.world.change(|draft| {
@@ -226,7 +226,7 @@ fn new_resource(draft: &mut Draft, change: &Change, run: u64) -> Result<Resource
         let name = ["identifier", "name"].iter().find_map(|name| resource.state.get(name).non_empty());
         let name = name.unwrap_or(&key.id);
         return Err(ChangeError::Refused(format!(
-            "there is a {type_name} of the name {name:?} in {region} already: import it, or choose another name"
+            "{region} has a resource {type_name} named {name:?} already: import it, or choose another name"
         )));
     }
     Ok(resource)

@@ -94,14 +94,14 @@ impl Draft {
     /// Writes a resource, new or changed.
     pub fn put_resource(&mut self, resource: Resource) {
         let key = resource.key();
-        self.put(contents::RESOURCE, &key.to_string(), &resource.stored());
+        self.put(contents::RESOURCE, &key.row(), &resource.stored());
         self.contents.resources.insert(key, Arc::new(resource));
     }
 
     /// Forgets a resource.
     pub fn remove_resource(&mut self, key: &ResourceKey) {
         if self.contents.resources.remove(key).is_some() {
-            self.gone(contents::RESOURCE, &key.to_string());
+            self.gone(contents::RESOURCE, &key.row());
         }
     }
 

@@ -64,6 +64,42 @@ async fn two_equal_resources_of_one_run_are_two() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_unique_in_its_parent_may_occur_in_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let objects = |bucket: &str| vec![("bucket", bucket.into()), ("key", "index.html".into())];
+    let permissions = |function: &str| {
+        vec![
+            ("action", "lambda:InvokeFunction".into()),
+            ("function_name", function.into()),
+            ("principal", "s3.amazonaws.com".into()),
+            ("statement_id", "AllowBucket".into()),
+        ]
+    };
+    for (type_name, one, other) in [
+        ("aws_s3_object", objects("one"), objects("other")),
+        ("aws_lambda_permission", permissions("one"), permissions("other")),
+    ] {
+        let mut states = Vec::new();
+        for given in [&one, &other] {
+            states.push(lab.backend.apply(lab.creation(type_name, given)).await.unwrap());
+        }
+        let schema = lab.catalogue.resource(type_name).unwrap();
+        for state in states {
+            let existing = Existing {
+                schema: Arc::clone(&schema),
+                place: Fixture::place(),
+                state: state.clone(),
+                imported: false,
+            };
+            assert_eq!(lab.backend.read(existing).await.unwrap(), state);
+        }
+        let again = lab.backend.apply(lab.creation(type_name, &one)).await.unwrap_err();
+        assert!(again.detail.contains("already"), "{again:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_creation_that_terraform_never_learned_of_is_taken_up_by_the_next_run() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());

@@ -50,6 +50,16 @@ pub struct ResourceKey {
     pub region: String,
     /// Its `id`; of the few types that have none, their ARN or name.
     pub id: String,
+    /// What tells it from others of that `id`, which may be unique only within a parent (objects of two buckets): its ARN,
+    /// or what names its parent.
+    within: String,
+}
+
+impl ResourceKey {
+    /// The key of its row in the store.
+    pub(super) fn row(&self) -> String {
+        format!("{self} {}", self.within)
+    }
 }
 
 impl fmt::Display for ResourceKey {
@@ -128,7 +138,21 @@ impl Resource {
 /// The key of a resource with this state.
 pub fn key_of(type_name: &str, region: &str, state: &Value) -> ResourceKey {
     let id = ["id", "arn", "name"].iter().find_map(|name| state.get(name).non_empty()).unwrap_or_default();
-    ResourceKey { type_name: type_name.to_owned(), region: region.to_owned(), id: id.to_owned() }
+    let within = match state.get("arn").non_empty() {
+        Some(arn) => arn.to_owned(),
+        None => parents(state).join(" "),
+    };
+    ResourceKey { type_name: type_name.to_owned(), region: region.to_owned(), id: id.to_owned(), within }
+}
+
+/// The attributes that name what a resource belongs to: schemas do not say which they are, but they are called so.
+fn parents(state: &Value) -> Vec<&str> {
+    let names_another = |name: &str| {
+        ["_name", "_id", "_arn"].iter().any(|end| name.ends_with(end))
+            || ["bucket", "cluster", "domain", "group", "policy", "role", "user"].contains(&name)
+    };
+    let entries = state.entries().into_iter().flatten();
+    entries.filter(|(name, _)| names_another(name)).filter_map(|(_, value)| value.non_empty()).collect()
 }
 
 /// A network interface that was given to an owner.
@@ -254,7 +278,12 @@ impl Contents {
 
     /// All resources of a type.
     pub fn of_type<'a>(&'a self, type_name: &'a str) -> impl Iterator<Item = &'a Arc<Resource>> {
-        let from = ResourceKey { type_name: type_name.to_owned(), region: String::new(), id: String::new() };
+        let from = ResourceKey {
+            type_name: type_name.to_owned(),
+            region: String::new(),
+            id: String::new(),
+            within: String::new(),
+        };
         self.resources
             .range(from..)
             .map(|(_, resource)| resource)
