@@ -20,7 +20,7 @@ use std::{
     },
 };
 use terraform_provider_aws::{
-    backend::{Backend, Change, Existing, Secret, SecretRequest},
+    backend::{Backend, Change, Existing, NotApplied, Secret, SecretRequest},
     diagnostic::Diagnostic,
     schema::TypeSchema,
     value::Value,
@@ -86,7 +86,7 @@ impl LabBackend {
         InFlight { set: &self.in_flight, key }
     }
 
-    async fn create(&self, change: &Change) -> Result<Value, Diagnostic> {
+    async fn create(&self, change: &Change) -> Result<Value, NotApplied> {
         let run = self.run.load(Ordering::Relaxed);
         let stored = self.world.change(|draft| {
             let resource = match self.cut_short(draft, change, run) {
@@ -106,9 +106,12 @@ impl LabBackend {
             Ok(()) => Ok(self.current(&key).unwrap_or(state)),
             Err(WaitError::Failed { reason, .. }) if waits::is_refused_at_once(&key.type_name) => {
                 self.remove(&change.schema, &key).await?;
-                Err(failed(&change.schema, &ChangeError::Refused(reason)))
+                Err(failed(&change.schema, &ChangeError::Refused(reason)).into())
             }
-            Err(error) => Err(not_settled(&change.schema, &key, &error)),
+            Err(error) => Err(NotApplied {
+                diagnostic: not_settled(&change.schema, &key, &error),
+                made: self.current(&key),
+            }),
         }
     }
 
@@ -315,7 +318,7 @@ fn not_settled(schema: &TypeSchema, key: &ResourceKey, error: &WaitError) -> Dia
     Diagnostic::error(
         format!("The lab could not make this {} real", schema.name),
         format!(
-            "{key} is stored, but {error}. `hello-lab status` shows how the parts fare; apply again to go on."
+            "{key} is stored, but {error}. `hello-lab status` shows how the parts fare; apply again once the cause is mended."
         ),
     )
 }
@@ -351,13 +354,13 @@ impl Backend for LabBackend {
         vec![Diagnostic::warning(SUMMARY, detail)]
     }
 
-    async fn apply(&self, change: Change) -> Result<Value, Diagnostic> {
+    async fn apply(&self, change: Change) -> Result<Value, NotApplied> {
         if change.planned.is_null() {
-            self.delete(&change).await
+            Ok(self.delete(&change).await?)
         } else if change.prior.is_null() {
             self.create(&change).await
         } else {
-            self.update(&change).await
+            Ok(self.update(&change).await?)
         }
     }
 

@@ -45,6 +45,21 @@ impl Change {
     }
 }
 
+/// Why a change was not made, or not wholly.
+#[derive(Debug)]
+pub struct NotApplied {
+    /// What the user is told.
+    pub diagnostic: Diagnostic,
+    /// A new resource that is there all the same: Terraform keeps it, as tainted.
+    pub made: Option<Value>,
+}
+
+impl From<Diagnostic> for NotApplied {
+    fn from(diagnostic: Diagnostic) -> NotApplied {
+        NotApplied { diagnostic, made: None }
+    }
+}
+
 /// What is asked of an existing resource.
 #[derive(Clone, Debug)]
 pub struct Existing {
@@ -104,7 +119,7 @@ pub trait Backend: Send + Sync {
     }
 
     /// Creates, changes or deletes a resource and returns its new state (null once deleted), wholly known.
-    async fn apply(&self, change: Change) -> Result<Value, Diagnostic>;
+    async fn apply(&self, change: Change) -> Result<Value, NotApplied>;
 
     /// The resource as it is now; null where it is gone.
     async fn read(&self, existing: Existing) -> Result<Value, Diagnostic>;

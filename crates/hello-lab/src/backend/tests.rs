@@ -95,7 +95,7 @@ async fn a_name_that_is_unique_in_its_parent_may_occur_in_another() {
             assert_eq!(lab.backend.read(existing).await.unwrap(), state);
         }
         let again = lab.backend.apply(lab.creation(type_name, &one)).await.unwrap_err();
-        assert!(again.detail.contains("already"), "{again:?}");
+        assert!(again.diagnostic.detail.contains("already"), "{again:?}");
     }
 }
 
@@ -220,6 +220,18 @@ async fn an_instance_takes_over_from_its_snapshot_what_is_not_given() {
         assert_eq!(restored.get(name).as_str(), Some(text), "{name}");
     }
     assert_eq!(restored.get("allocated_storage").as_i64(), Some(50), "what is given counts");
+}
+
+#[tokio::test]
+async fn what_was_made_and_is_not_ready_is_known_to_terraform() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    lab.board.set(crate::board::part::NETWORK, Condition::Failed("the kernel has no room".to_owned()));
+    let network = [("cidr_block", Value::from("10.0.0.0/16"))];
+    let not_applied = lab.backend.apply(lab.creation("aws_vpc", &network)).await.unwrap_err();
+    assert!(not_applied.diagnostic.detail.contains("the kernel has no room"), "{not_applied:?}");
+    let made = not_applied.made.expect("it is stored");
+    assert_eq!(made.get("cidr_block").as_str(), Some("10.0.0.0/16"));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Without a lab: plans are made, nothing is applied.
 
-use super::{Backend, Change, Existing, Secret, SecretRequest, record::made_up_secret};
+use super::{Backend, Change, Existing, NotApplied, Secret, SecretRequest, record::made_up_secret};
 use crate::{diagnostic::Diagnostic, value::Value};
 
 /// No lab.
@@ -13,8 +13,8 @@ impl Backend for Absent {
         None
     }
 
-    async fn apply(&self, change: Change) -> Result<Value, Diagnostic> {
-        Err(no_lab(&format!("{} cannot be applied", change.schema.name)))
+    async fn apply(&self, change: Change) -> Result<Value, NotApplied> {
+        Err(no_lab(&format!("{} cannot be applied", change.schema.name)).into())
     }
 
     async fn read(&self, existing: Existing) -> Result<Value, Diagnostic> {

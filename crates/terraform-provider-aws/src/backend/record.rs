@@ -5,7 +5,7 @@
 //! no longer fits) is what the next refresh finds; where the line is as it was written, Terraform's own state is left
 //! alone, so that a test may play an outside event in either file.
 
-use super::{Backend, Change, Existing, Secret, SecretRequest, made_up::Digits};
+use super::{Backend, Change, Existing, NotApplied, Secret, SecretRequest, made_up::Digits};
 use crate::{
     diagnostic::Diagnostic,
     facts, import,
@@ -198,7 +198,7 @@ impl Backend for Record {
         ))
     }
 
-    async fn apply(&self, change: Change) -> Result<Value, Diagnostic> {
+    async fn apply(&self, change: Change) -> Result<Value, NotApplied> {
         let (schema, region) = (&change.schema, &change.place.region);
         if change.planned.is_null() {
             let key = key(schema, region, &change.prior);

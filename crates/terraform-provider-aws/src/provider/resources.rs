@@ -2,7 +2,7 @@
 
 use super::{Connection, Provider, Role, Settings, settings::is_region};
 use crate::{
-    backend::{Change, Existing},
+    backend::{Change, Existing, NotApplied},
     diagnostic::Diagnostic,
     facts, import, mark, plan as planning,
     proto::{
@@ -178,14 +178,24 @@ impl Provider {
                     ..Default::default()
                 })
             }
-            // What was there before is still there: without this, Terraform would forget it.
-            Err(diagnostic) => Ok(apply::Response {
-                new_state: sent(&prior),
-                private: request.planned_private,
-                legacy_type_system: true,
-                diagnostics: vec![diagnostic.into()],
-                ..Default::default()
-            }),
+            Err(NotApplied { diagnostic, made }) => {
+                let (state, private) = match made {
+                    // Terraform keeps it as tainted: the next apply replaces it, a destroy removes it.
+                    Some(mut made) => {
+                        schema.block.normalise(&mut made);
+                        (made, private)
+                    }
+                    // What was there before is still there: without this, Terraform would forget it.
+                    None => (prior, request.planned_private),
+                };
+                Ok(apply::Response {
+                    new_state: sent(&state),
+                    private,
+                    legacy_type_system: true,
+                    diagnostics: vec![diagnostic.into()],
+                    ..Default::default()
+                })
+            }
         }
     }
 
@@ -256,10 +266,10 @@ impl Provider {
         }
     }
 
-    async fn apply(&self, change: Change) -> Result<Value, Diagnostic> {
+    async fn apply(&self, change: Change) -> Result<Value, NotApplied> {
         match self.role {
             Role::Random if change.planned.is_null() || !change.prior.is_null() => Ok(change.planned),
-            Role::Random => random::create(&change.schema.name, &change.planned),
+            Role::Random => Ok(random::create(&change.schema.name, &change.planned)?),
             Role::Aws | Role::Other(_) => self.backend.apply(change).await,
         }
     }
