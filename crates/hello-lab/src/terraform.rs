@@ -5,12 +5,15 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use std::{
     collections::BTreeMap,
-    io::IsTerminal as _,
+    io::Write as _,
     path::{Path, PathBuf},
     process::Stdio,
 };
 use terraform_provider_aws::mark;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Command,
+};
 
 /// The user's `terraform` in a directory, with the lab's environment.
 #[derive(Debug)]
@@ -58,21 +61,54 @@ impl Terraform {
         Ok(())
     }
 
-    /// `apply`, its output shown as it comes.
-    pub async fn apply(&self, extra: &[String]) -> anyhow::Result<()> {
-        let mut arguments =
-            vec!["apply", "-input=false", "-auto-approve", "-compact-warnings", "-parallelism=32"];
-        if !std::io::stdout().is_terminal() {
-            arguments.push("-no-color");
-        }
+    /// `apply`. Its plan, thousands of lines, goes to the file `log` alone; what follows is shown as it comes.
+    pub async fn apply(&self, extra: &[String], log: &Path) -> anyhow::Result<()> {
+        let mut arguments = vec![
+            "apply",
+            "-input=false",
+            "-auto-approve",
+            "-compact-warnings",
+            "-parallelism=32",
+            "-no-color",
+        ];
         arguments.extend(extra.iter().map(String::as_str));
-        let status = self.command(&arguments).status().await.context("run terraform apply")?;
+        let mut file = std::fs::File::create(log).with_context(|| format!("write {}", log.display()))?;
+        let mut child =
+            self.command(&arguments).stdout(Stdio::piped()).spawn().context("run terraform apply")?;
+        let output = child.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(output).lines();
+        let mut progress = Progress::default();
+        while let Some(line) = lines.next_line().await.context("read what terraform says")? {
+            // What is shown counts, whether or not it can be kept or anybody reads it.
+            let _ = writeln!(file, "{line}");
+            if progress.shows(&line) {
+                let _ = writeln!(std::io::stdout(), "{line}");
+            }
+        }
+        let status = child.wait().await.context("wait for terraform apply")?;
         if !status.success() {
             bail!(
-                "terraform apply has failed; what it has made stays: mend the cause and run `hello-lab up` again"
+                "terraform apply has failed ({} has all that it said); what it has made stays: mend the cause and \
+                 run `hello-lab up` again",
+                log.display()
             );
         }
         Ok(())
+    }
+}
+
+/// Which lines of an apply tell how it goes on.
+#[derive(Debug, Default)]
+struct Progress {
+    has_planned: bool,
+}
+
+impl Progress {
+    fn shows(&mut self, line: &str) -> bool {
+        self.has_planned |=
+            ["Plan: ", "No changes.", "Warning", "Error"].iter().any(|head| line.starts_with(head));
+        // Each is followed by a line that says that it is done.
+        self.has_planned && !line.ends_with(": Creating...") && !line.ends_with(": Modifying...")
     }
 }
 
@@ -137,6 +173,22 @@ fn is_of_lab(state: &serde_json::Value, lab: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_plan_is_left_out_and_what_follows_is_shown() {
+        let said = "data.aws_region.here: Reading...\n  # aws_vpc.main will be created\nPlan: 1 to add, 0 to change, 0 to destroy.\n\
+                    aws_vpc.main: Creating...\naws_vpc.main: Creation complete after 0s [id=vpc-1]\nApply complete!";
+        let mut progress = Progress::default();
+        let shown: Vec<_> = said.lines().filter(|line| progress.shows(line)).collect();
+        assert_eq!(
+            shown,
+            [
+                "Plan: 1 to add, 0 to change, 0 to destroy.",
+                "aws_vpc.main: Creation complete after 0s [id=vpc-1]",
+                "Apply complete!"
+            ]
+        );
+    }
 
     fn state(private: &[u8]) -> String {
         let private = base64::engine::general_purpose::STANDARD.encode(private);

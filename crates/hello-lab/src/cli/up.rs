@@ -67,7 +67,7 @@ impl Up {
         let terraform = Terraform::new(&self.directory, environment)?;
         terraform.init().await?;
         step("terraform init is done");
-        terraform.apply(&self.terraform).await?;
+        terraform.apply(&self.terraform, &lab.run("daemon").join("terraform.log")).await?;
         step("terraform apply is done");
         ask(lab, &Request::Settle, &mut io::sink()).await?;
         step("everything is as it should be");
