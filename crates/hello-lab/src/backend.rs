@@ -102,7 +102,7 @@ impl LabBackend {
         let key = key_of(&change.schema.name, &change.place.region, &state);
         let _in_flight = self.in_flight(key.clone());
         self.events.tell("terraform", &format!("create {key}"));
-        match self.settle(waits::after_change(&change.schema.name, &state)).await {
+        match self.settle(waits::after_change(&change.schema.name, &key.region, &state)).await {
             Ok(()) => Ok(self.current(&key).unwrap_or(state)),
             Err(WaitError::Failed { reason, .. }) if waits::is_refused_at_once(&key.type_name) => {
                 self.remove(&change.schema, &key).await?;
@@ -155,7 +155,7 @@ impl LabBackend {
         let key = stored.map_err(|error| failed(&change.schema, &error))?;
         let _in_flight = self.in_flight(key.clone());
         self.events.tell("terraform", &format!("update {key}"));
-        let settled = self.settle(waits::after_change(type_name, &state)).await;
+        let settled = self.settle(waits::after_change(type_name, &key.region, &state)).await;
         settled.map_err(|error| not_settled(&change.schema, &key, &error))?;
         Ok(self.current(&key).unwrap_or(state))
     }

@@ -92,6 +92,12 @@ impl Board {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner).get(part).cloned()
     }
 
+    /// A part's name as users see it.
+    pub fn shown(&self, part: &str) -> String {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        part::shown(part, parts.keys().map(String::as_str))
+    }
+
     /// Waits until a part is ready as of `generation`, or, where `None`, until it is gone.
     pub async fn wait(&self, part: &str, generation: Option<u64>, limit: Duration) -> Result<(), WaitError> {
         let mut changed = self.changed.subscribe();
@@ -102,7 +108,7 @@ impl Board {
                     (Some(Condition::Ready(reached)), Some(wanted)) if reached >= wanted => return Ok(()),
                     (Some(Condition::Gone), None) => return Ok(()),
                     (Some(Condition::Failed(reason)), Some(_)) => {
-                        return Err(WaitError::Failed { part: part.to_owned(), reason });
+                        return Err(WaitError::Failed { part: self.shown(part), reason });
                     }
                     // What could not become what it should be can still go.
                     (Some(Condition::Failed(sentence) | Condition::Pending(sentence)), _) => last = sentence,
@@ -118,7 +124,7 @@ impl Board {
         };
         match tokio::time::timeout(limit, reached).await {
             Ok(result) => result,
-            Err(_) => Err(WaitError::TimedOut { part: part.to_owned(), seconds: limit.as_secs(), last }),
+            Err(_) => Err(WaitError::TimedOut { part: self.shown(part), seconds: limit.as_secs(), last }),
         }
     }
 }

@@ -70,8 +70,13 @@ impl Context {
             Condition::Failed(sentence) => format!("failed: {sentence}"),
         };
         if self.board.set(part, condition) {
-            self.events.tell(part, &sentence);
+            self.tell(part, &sentence);
         }
+    }
+
+    /// Tells what happens to a part.
+    fn tell(&self, part: &str, sentence: &str) {
+        self.events.tell(&self.board.shown(part), sentence);
     }
 
     /// Says that a part waits for something else, unless it is ready as of an earlier generation: then it still serves.

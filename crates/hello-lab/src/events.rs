@@ -36,6 +36,12 @@ pub fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The time of day in UTC, with milliseconds, of a moment in milliseconds since 1970.
+pub fn clock(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000 % 86_400;
+    format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, milliseconds % 1000)
+}
+
 impl Events {
     /// Events kept in `file`.
     pub fn new(file: PathBuf) -> Events {

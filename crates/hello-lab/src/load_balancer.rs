@@ -81,7 +81,12 @@ pub enum Error {
 impl LoadBalancer {
     /// What it is known by in the lab: two regions may have a load balancer of the same name.
     pub fn id(&self) -> String {
-        format!("{}.{}", self.region, self.name)
+        LoadBalancer::id_of(&self.region, &self.name)
+    }
+
+    /// What the load balancer of a region and a name is known by.
+    pub fn id_of(region: &str, name: &str) -> String {
+        format!("{region}.{name}")
     }
 }
 
@@ -123,10 +128,12 @@ impl LoadBalancers {
         Ok(())
     }
 
-    /// How the targets of a load balancer fare, by target group; empty for one that was never reconciled.
-    pub fn health(&self, id: &str) -> Health {
-        let balancer = locked(&self.balancers).get(id).map(Arc::clone);
-        balancer.map(|balancer| locked(&balancer.health).clone()).unwrap_or_default()
+    /// How the targets of a load balancer fare, by target group. `None` where nobody knows: it was not reconciled yet, or
+    /// none of its nodes answers.
+    pub fn health(&self, id: &str) -> Option<Health> {
+        let balancer = locked(&self.balancers).get(id).map(Arc::clone)?;
+        let health = locked(&balancer.health);
+        health.clone()
     }
 
     /// The nodes of a load balancer with their processes.
@@ -215,7 +222,8 @@ struct Balancer {
     id: String,
     directory: PathBuf,
     work: AsyncMutex<Work>,
-    health: Mutex<Health>,
+    /// `None` as long as no node has said.
+    health: Mutex<Option<Health>>,
     changes: watch::Sender<u64>,
     watch: JoinHandle<()>,
 }
@@ -324,7 +332,7 @@ impl Balancer {
                 error = Some(refused);
             }
         }
-        self.publish(plan::together(&model, &health));
+        self.publish(plan::together(health));
         error.map_or(Ok(told), Err)
     }
 
@@ -369,7 +377,7 @@ impl Balancer {
         Ok(expired)
     }
 
-    fn publish(&self, health: Health) {
+    fn publish(&self, health: Option<Health>) {
         let mut known = locked(&self.health);
         if *known != health {
             *known = health;
@@ -384,7 +392,7 @@ impl Balancer {
             matches!(health, model::TargetHealth::Initial | model::TargetHealth::Draining)
         };
         let health = locked(&self.health);
-        if health.values().flat_map(BTreeMap::values).any(under_way) {
+        if health.iter().flat_map(BTreeMap::values).flat_map(BTreeMap::values).any(under_way) {
             timeouts::TARGETS_UNDER_WAY
         } else {
             timeouts::TARGETS

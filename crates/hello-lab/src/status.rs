@@ -50,8 +50,10 @@ pub fn picture(facts: &Facts<'_>) -> Vec<String> {
         for service in
             facts.contents.of_type("aws_ecs_service").filter(|service| service.region == vpc.region)
         {
-            let name = part::service(service.text("name"));
-            lines.push(format!("  service {}: {}", service.text("name"), condition(facts, &name)));
+            let part = part::service(&service.region, &service.state);
+            let shown = part::shown(&part, facts.board.keys().map(String::as_str));
+            let name = shown.split_once('/').map_or(shown.as_str(), |(_, name)| name);
+            lines.push(format!("  service {name}: {}", condition(facts, &part)));
         }
     }
     let unsettled = facts
@@ -64,6 +66,7 @@ pub fn picture(facts: &Facts<'_>) -> Vec<String> {
             lines.extend([String::new(), "not as they should be:".to_owned()]);
             head = true;
         }
+        let name = part::shown(name, facts.board.keys().map(String::as_str));
         lines.push(format!("  {name}: {}", words(condition)));
     }
     let mut recorded: BTreeMap<&str, usize> = BTreeMap::new();
@@ -95,10 +98,13 @@ fn inside(facts: &Facts<'_>, subnet: &str) -> Vec<String> {
         let mut line = String::new();
         let mut words = owner.split('/').skip(1);
         let (kind, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let region = &interface.region;
         let known = match kind {
             "nat" => "NAT gateway".to_owned(),
             "db" => format!("RDS {name}: {}", condition(facts, &part::database(name))),
-            "alb" => format!("load balancer {name}: {}", condition(facts, &part::load_balancer(name))),
+            "alb" => {
+                format!("load balancer {name}: {}", condition(facts, &part::load_balancer(region, name)))
+            }
             "task" => format!("task {name}: {}", task(facts, name)),
             _ => owner.clone(),
         };

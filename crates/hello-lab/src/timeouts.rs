@@ -145,6 +145,13 @@ pub const PULL_RETRY: Duration = Duration::from_millis(300);
 /// (5 s and more), which would only make the lab slow to come up.
 pub const FIRST_HEALTH_CHECKS: Duration = Duration::from_millis(500);
 
+/// Before a task is started in place of one that ended before it was ready; doubled with each further one.
+pub const TASK_RETRY: Duration = Duration::from_secs(1);
+
+/// The longest such pause. That of ECS grows to 27 minutes, for which nobody waits at a lab.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-throttle-logic.html>
+pub const TASK_RETRY_MOST: Duration = Duration::from_secs(60);
+
 /// For processes that were killed to leave their control group.
 pub const GROUP_EMPTY: Duration = Duration::from_secs(5);
 

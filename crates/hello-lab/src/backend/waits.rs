@@ -47,17 +47,17 @@ fn is_network(type_name: &str) -> bool {
 }
 
 /// After a resource was made or changed.
-pub(super) fn after_change(type_name: &str, state: &Value) -> Vec<Wait> {
+pub(super) fn after_change(type_name: &str, region: &str, state: &Value) -> Vec<Wait> {
     let text = |name: &str| state.get(name).as_str().unwrap_or_default();
     match type_name {
         "aws_db_instance" => vec![ready(database(text("identifier")), timeouts::DATABASE_READY)],
         "aws_db_snapshot" => vec![ready(snapshot(text("db_snapshot_identifier")), timeouts::DATABASE_COPY)],
         "aws_lb" | "aws_alb" => vec![
             ready(NETWORK, timeouts::PART_READY),
-            ready(load_balancer(text("name")), timeouts::PART_READY),
+            ready(load_balancer(region, text("name")), timeouts::PART_READY),
         ],
         "aws_ecs_service" if state.get("wait_for_steady_state").as_bool() == Some(true) => {
-            vec![ready(service(text("name")), timeouts::SERVICE_STEADY)]
+            vec![ready(service(region, state), timeouts::SERVICE_STEADY)]
         }
         "aws_route53_record" | "aws_route53_zone" => vec![ready(DNS, timeouts::PART_READY)],
         _ if is_network(type_name) => vec![ready(NETWORK, timeouts::PART_READY)],
@@ -71,8 +71,8 @@ pub(super) fn before_removal(resource: &Resource) -> Vec<Wait> {
     match resource.type_name.as_str() {
         "aws_db_instance" => vec![gone(database(resource.text("identifier")))],
         "aws_db_snapshot" => vec![gone(snapshot(resource.text("db_snapshot_identifier")))],
-        "aws_lb" | "aws_alb" => vec![gone(load_balancer(resource.text("name")))],
-        "aws_ecs_service" => vec![gone(service(resource.text("name")))],
+        "aws_lb" | "aws_alb" => vec![gone(load_balancer(&resource.region, resource.text("name")))],
+        "aws_ecs_service" => vec![gone(service(&resource.region, &resource.state))],
         _ => Vec::new(),
     }
 }

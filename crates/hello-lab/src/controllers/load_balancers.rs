@@ -25,7 +25,7 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
         let mut well = true;
         let mut seen = BTreeSet::new();
         for resource in meaning::load_balancers::all(&contents) {
-            let part = part::load_balancer(resource.text("name"));
+            let part = part::load_balancer(&resource.region, resource.text("name"));
             let model = model(&context, &contents, resource);
             seen.insert(part.clone());
             known.insert(part.clone(), model.id());

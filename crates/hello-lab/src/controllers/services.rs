@@ -4,7 +4,7 @@ use super::{Context, Wake, pause};
 use crate::{
     board::{Condition, part},
     events::now,
-    load_balancer::model::TargetHealth,
+    load_balancer::model::{LoadBalancer, TargetHealth},
     meaning::{
         self,
         interfaces::{self, AllocationError},
@@ -52,13 +52,7 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
         let generation = context.world.generation();
         let contents = context.world.snapshot();
         for service in contents.of_type("aws_ecs_service") {
-            match pass(&context, &contents, service, generation).await {
-                Ok(wait) => rest = rest.min(wait),
-                Err(error) => {
-                    context.set(&part::service(service.text("name")), Condition::Pending(error.to_string()));
-                    rest = rest.min(pause(false));
-                }
-            }
+            rest = rest.min(pass(&context, &contents, service, generation).await);
         }
         let woken = tokio::select! {
             woken = tasks.wait_with_board(rest) => woken.is_some(),
@@ -70,50 +64,88 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     }
 }
 
+/// The steps of a pass that were not taken. One does not keep the others from being taken.
+#[derive(Debug, Default)]
+struct Failures(Vec<String>);
+
+impl Failures {
+    fn note(&mut self, step: Result<(), StepError>) {
+        self.0.extend(step.err().map(|error| error.to_string()));
+    }
+}
+
 /// One look at one service. Returns how long to wait before the next where nothing changes.
-async fn pass(
+async fn pass(context: &Context, contents: &Contents, service: &Resource, generation: u64) -> Duration {
+    let mut failures = Failures::default();
+    let seen = seen(context, contents, service);
+    let (condition, mut rest) = if service.deleting {
+        end(context, contents, service, &seen, &mut failures).await
+    } else {
+        go_on(context, contents, service, &seen, generation, &mut failures).await
+    };
+    begin(context, service, &mut failures).await;
+    // Written once in each pass: a change on the board wakes this very controller.
+    let condition = if failures.0.is_empty() {
+        condition
+    } else {
+        rest = rest.min(pause(false));
+        Condition::Pending(failures.0.join("; "))
+    };
+    context.set(&part_of(service), condition);
+    rest
+}
+
+/// Ends a service that is to go.
+async fn end(
     context: &Context,
     contents: &Contents,
     service: &Resource,
-    generation: u64,
-) -> Result<Duration, StepError> {
-    let name = part::service(service.text("name"));
-    let seen = seen(context, contents, service);
-    let record = contents.services.get(service.text("id")).cloned().unwrap_or_default();
-    let mut rest = pause(true);
-    if service.deleting {
-        let drain = meaning::load_balancers::drain_time(contents, service);
-        let actions = plan::plan_end(&seen, milliseconds(drain), now());
-        if seen.is_empty() {
-            forget(context, service)?;
-            context.set(&name, Condition::Gone);
-        } else {
-            context.set(&name, Condition::Pending(format!("{} tasks are ending", seen.len())));
-            execute(context, service, actions).await?;
-            rest = pause(false);
-        }
-    } else {
-        let wanted = wanted(contents, service);
-        let plan = plan::plan(&wanted, &record.deployment, record.steady.as_deref(), &seen, now());
-        let steady = if plan.steady { Some(wanted.definition.clone()) } else { record.steady.clone() };
-        let condition = if plan.steady {
-            Condition::Ready(generation)
-        } else {
-            Condition::Pending(plan.waits_for.clone())
-        };
-        context.set(&name, condition);
-        let recorded = ServiceRecord { deployment: plan.deployment, steady };
-        context.world.change(|draft| {
-            draft.put_service(service.text("id"), recorded);
-            Ok::<_, StepError>(())
-        })?;
-        execute(context, service, plan.actions).await?;
-        if let Some(at) = plan.look_again {
-            rest = rest.min(Duration::from_millis(at.saturating_sub(now()).max(1)));
-        }
+    seen: &[Seen],
+    failures: &mut Failures,
+) -> (Condition, Duration) {
+    if seen.is_empty() {
+        failures.note(forget(context, service));
+        return (Condition::Gone, pause(true));
     }
-    begin(context, service).await?;
-    Ok(rest)
+    let drain = meaning::load_balancers::drain_time(contents, service);
+    let actions = plan::plan_end(seen, milliseconds(drain), now());
+    execute(context, service, actions, failures).await;
+    (Condition::Pending(format!("{} tasks are ending", seen.len())), pause(false))
+}
+
+/// Takes the next steps of a service that is to run.
+async fn go_on(
+    context: &Context,
+    contents: &Contents,
+    service: &Resource,
+    seen: &[Seen],
+    generation: u64,
+    failures: &mut Failures,
+) -> (Condition, Duration) {
+    let record = contents.services.get(service.text("id")).cloned().unwrap_or_default();
+    let wanted = wanted(contents, service);
+    let plan = plan::plan(&wanted, &record.deployment, record.steady.as_deref(), seen, now());
+    let steady = if plan.steady { Some(wanted.definition.clone()) } else { record.steady };
+    let recorded = ServiceRecord { deployment: plan.deployment, steady };
+    failures.note(context.world.change(|draft| {
+        draft.put_service(service.text("id"), recorded);
+        Ok(())
+    }));
+    execute(context, service, plan.actions, failures).await;
+    let condition = match (plan.steady, plan.given_up) {
+        (true, _) => Condition::Ready(generation),
+        (false, true) => Condition::Failed(plan.waits_for),
+        (false, false) => Condition::Pending(plan.waits_for),
+    };
+    let rest = match plan.look_again {
+        Some(at) => Duration::from_millis(at.saturating_sub(now()).max(1)).min(pause(true)),
+        None => pause(true),
+    };
+    (condition, rest)
+}
+
+fn part_of(service: &Resource) -> String {
+    part::service(&service.region, &service.state)
 }
 
 fn milliseconds(duration: Duration) -> u64 {
@@ -157,33 +189,42 @@ fn seen(context: &Context, contents: &Contents, service: &Resource) -> Vec<Seen>
         registered: task.registered,
         created_at: task.created_at,
         was_ready: task.was_ready,
+        failed: task.failed,
         status: context.tasks.status(id).unwrap_or(Status::Provisioning),
         target: target_health(context, contents, service, id, task),
     })
     .collect()
 }
 
-/// How a task fares as a target: the worst of its groups.
+/// How a task fares as a target: the worst of its groups. `None` where a load balancer of theirs does not say.
 fn target_health(
     context: &Context,
     contents: &Contents,
     service: &Resource,
     id: &str,
     task: &TaskRecord,
-) -> TargetHealth {
+) -> Option<TargetHealth> {
     let Some(interface) = contents.interfaces.get(&interfaces::task_owner(&task.region, id)) else {
-        return TargetHealth::Unused;
+        return Some(TargetHealth::Unused);
     };
     let groups = meaning::load_balancers::groups_of_service(contents, service);
-    let mut worst = None;
+    let mut worst = TargetHealth::Unused;
     for balancer in meaning::load_balancers::all(contents) {
-        let health = context.load_balancers.health(&format!("{}.{}", balancer.region, balancer.text("name")));
+        let named = meaning::load_balancers::groups_of_balancer(contents, balancer);
+        let own =
+            balancer.region == service.region && named.iter().any(|name| groups.contains(&name.as_str()));
+        // One that is going has let go of its targets.
+        if balancer.deleting || !own {
+            continue;
+        }
+        let health =
+            context.load_balancers.health(&LoadBalancer::id_of(&balancer.region, balancer.text("name")))?;
         for (_, targets) in health.iter().filter(|(group, _)| groups.contains(&group.as_str())) {
             let own = targets.iter().filter(|(target, _)| *target.ip() == interface.address);
-            worst = own.map(|(_, health)| *health).chain(worst).max_by_key(|health| badness(*health));
+            worst = own.map(|(_, health)| *health).chain([worst]).max_by_key(|health| badness(*health))?;
         }
     }
-    worst.unwrap_or(TargetHealth::Unused)
+    Some(worst)
 }
 
 fn badness(health: TargetHealth) -> u8 {
@@ -196,50 +237,67 @@ fn badness(health: TargetHealth) -> u8 {
     }
 }
 
-async fn execute(context: &Context, service: &Resource, actions: Vec<Action>) -> Result<(), StepError> {
+async fn execute(context: &Context, service: &Resource, actions: Vec<Action>, failures: &mut Failures) {
     for action in actions {
         tell(context, service, &action);
-        match action {
-            Action::Start { definition, subnet } => {
-                let task = TaskRecord {
-                    service: service.text("id").to_owned(),
-                    region: service.region.clone(),
-                    definition,
-                    subnet,
-                    wish: TaskWish::Run,
-                    registered: false,
-                    created_at: now(),
-                    was_ready: false,
-                    stopped: None,
-                };
-                context.world.change(|draft| {
-                    draft.put_task(&random_digits(16), task);
-                    Ok::<_, StepError>(interfaces::allocate(draft)?)
-                })?;
-            }
-            Action::Register(id) => edit(context, &id, |task| task.registered = true)?,
-            Action::MarkReady(id) => edit(context, &id, |task| task.was_ready = true)?,
-            Action::Drain { id, until, reason } => {
-                edit(context, &id, |task| task.wish = TaskWish::Drain { until, reason: reason.clone() })?;
-            }
-            Action::Stop { id, reason } => {
-                edit(context, &id, |task| {
-                    task.wish = TaskWish::Stop { reason: reason.clone() };
-                    task.registered = false;
-                })?;
-            }
-            Action::Bury(id) => bury(context, service, &id).await?,
-        }
+        failures.note(take(context, service, action).await);
     }
-    Ok(())
+}
+
+async fn take(context: &Context, service: &Resource, action: Action) -> Result<(), StepError> {
+    match action {
+        Action::Start { definition, subnet } => {
+            let task = TaskRecord {
+                service: service.text("id").to_owned(),
+                region: service.region.clone(),
+                definition,
+                subnet,
+                wish: TaskWish::Run,
+                registered: false,
+                created_at: now(),
+                was_ready: false,
+                failed: false,
+                stopped: None,
+            };
+            context.world.change(|draft| {
+                draft.put_task(&random_digits(16), task);
+                Ok(interfaces::allocate(draft)?)
+            })
+        }
+        Action::Register(id) => edit(context, &id, |task| task.registered = true),
+        Action::MarkReady(id) => edit(context, &id, |task| task.was_ready = true),
+        Action::CountFailure(id) => context.world.change(|draft| {
+            count_failure(draft, service, &id);
+            Ok(())
+        }),
+        Action::Drain { id, until, reason } => {
+            edit(context, &id, |task| task.wish = TaskWish::Drain { until, reason })
+        }
+        Action::Stop { id, reason } => edit(context, &id, |task| {
+            task.wish = TaskWish::Stop { reason };
+            task.registered = false;
+        }),
+        Action::Bury(id) => bury(context, service, &id).await,
+    }
+}
+
+/// Counts a task as a failure of the deployment, once: in one draft, so that it is so also after a kill.
+fn count_failure(draft: &mut Draft, service: &Resource, id: &str) {
+    let key = service.text("id");
+    let Some(mut task) = draft.contents.tasks.get(id).filter(|task| !task.failed).cloned() else { return };
+    let mut record = draft.contents.services.get(key).cloned().unwrap_or_default();
+    plan::count_failure(&mut record.deployment, now());
+    draft.put_service(key, record);
+    task.failed = true;
+    draft.put_task(id, task);
 }
 
 fn tell(context: &Context, service: &Resource, action: &Action) {
-    let name = part::service(service.text("name"));
     let sentence = match action {
         Action::Start { definition, subnet } => format!("starts a task of {definition} in {subnet}"),
         Action::Register(id) => format!("registers task {id}"),
         Action::MarkReady(id) => format!("task {id} is ready"),
+        Action::CountFailure(id) => format!("task {id} counts as a failure of the deployment"),
         Action::Drain { id, reason, .. } => format!("drains task {id}: {reason}"),
         Action::Stop { id, reason } => format!("stops task {id}: {reason}"),
         Action::Bury(id) => match context.tasks.status(id) {
@@ -247,7 +305,7 @@ fn tell(context: &Context, service: &Resource, action: &Action) {
             _ => format!("task {id} has ended"),
         },
     };
-    context.events.tell(&name, &sentence);
+    context.tell(&part_of(service), &sentence);
 }
 
 fn edit(context: &Context, id: &str, edit: impl FnOnce(&mut TaskRecord)) -> Result<(), StepError> {
@@ -264,19 +322,17 @@ fn edit(context: &Context, id: &str, edit: impl FnOnce(&mut TaskRecord)) -> Resu
 async fn bury(context: &Context, service: &Resource, id: &str) -> Result<(), StepError> {
     let Some(Status::Stopped(stopped)) = context.tasks.status(id) else { return Ok(()) };
     context.tasks.remove(id).await?;
-    record_end(context, service, id, stopped)
+    context.world.change(|draft| record_end(draft, service, id, stopped))
 }
 
-fn record_end(context: &Context, service: &Resource, id: &str, stopped: Stopped) -> Result<(), StepError> {
-    context.world.change(|draft| {
-        if let Some(mut task) = draft.contents.tasks.get(id).cloned() {
-            task.registered = false;
-            task.stopped = Some(stopped);
-            draft.put_task(id, task);
-        }
-        prune(draft, service);
-        Ok(interfaces::allocate(draft)?)
-    })
+fn record_end(draft: &mut Draft, service: &Resource, id: &str, stopped: Stopped) -> Result<(), StepError> {
+    if let Some(mut task) = draft.contents.tasks.get(id).cloned() {
+        task.registered = false;
+        task.stopped = Some(stopped);
+        draft.put_task(id, task);
+    }
+    prune(draft, service);
+    Ok(interfaces::allocate(draft)?)
 }
 
 /// Forgets the oldest ended tasks.
@@ -295,7 +351,7 @@ fn prune(draft: &mut Draft, service: &Resource) {
 }
 
 /// Starts what should run and was never started, and stops what should stop.
-async fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
+async fn begin(context: &Context, service: &Resource, failures: &mut Failures) {
     let generation = context.world.generation();
     let contents = context.world.snapshot();
     let own = contents
@@ -303,48 +359,50 @@ async fn begin(context: &Context, service: &Resource) -> Result<(), StepError> {
         .iter()
         .filter(|(_, task)| task.service == service.text("id") && task.stopped.is_none());
     for (id, record) in own {
-        match (&record.wish, context.tasks.status(id)) {
-            (TaskWish::Run, None) if context.has_network(generation) => {
-                let ca = context.authority.certificate();
-                match meaning::tasks::task(&contents, &context.lab, id, record, &ca) {
-                    Some(Ok(task)) => context.tasks.start(&task).await?,
-                    Some(Err(stopped)) => {
-                        fail(context, service, id, stopped)?;
-                    }
-                    None => {}
-                }
-            }
-            (TaskWish::Stop { reason }, Some(Status::Provisioning | Status::Running { .. })) => {
-                context.tasks.stop(id, "ServiceSchedulerInitiated", reason).await?;
-            }
-            // It was never started: there is nothing to wait for.
-            (TaskWish::Stop { reason } | TaskWish::Drain { reason, .. }, None) => {
-                let stopped = Stopped {
-                    code: "ServiceSchedulerInitiated".to_owned(),
-                    reason: reason.clone(),
-                    exit_code: None,
-                };
-                record_end(context, service, id, stopped)?;
-            }
-            _ => {}
-        }
+        failures.note(begin_task(context, &contents, service, id, record, generation).await);
     }
-    Ok(())
+}
+
+async fn begin_task(
+    context: &Context,
+    contents: &Contents,
+    service: &Resource,
+    id: &str,
+    record: &TaskRecord,
+    generation: u64,
+) -> Result<(), StepError> {
+    match (&record.wish, context.tasks.status(id)) {
+        (TaskWish::Run, None) if context.has_network(generation) => {
+            let ca = context.authority.certificate();
+            match meaning::tasks::task(contents, &context.lab, id, record, &ca) {
+                Some(Ok(task)) => Ok(context.tasks.start(&task).await?),
+                Some(Err(stopped)) => fail(context, service, id, stopped),
+                None => Ok(()),
+            }
+        }
+        (TaskWish::Stop { reason }, Some(Status::Provisioning | Status::Running { .. })) => {
+            Ok(context.tasks.stop(id, "ServiceSchedulerInitiated", reason).await?)
+        }
+        // It was never started: there is nothing to wait for.
+        (TaskWish::Stop { reason } | TaskWish::Drain { reason, .. }, None) => {
+            let stopped = Stopped {
+                code: "ServiceSchedulerInitiated".to_owned(),
+                reason: reason.clone(),
+                exit_code: None,
+            };
+            context.world.change(|draft| record_end(draft, service, id, stopped))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A task that never came to run: counted as a failure of its deployment.
 fn fail(context: &Context, service: &Resource, id: &str, stopped: Stopped) -> Result<(), StepError> {
-    context
-        .events
-        .tell(&part::service(service.text("name")), &format!("task {id} has failed: {}", stopped.reason));
-    let key = service.text("id");
+    context.tell(&part_of(service), &format!("task {id} has failed: {}", stopped.reason));
     context.world.change(|draft| {
-        let mut record = draft.contents.services.get(key).cloned().unwrap_or_default();
-        plan::count_failure(&mut record.deployment, now());
-        draft.put_service(key, record);
-        Ok::<_, StepError>(())
-    })?;
-    record_end(context, service, id, stopped)
+        count_failure(draft, service, id);
+        record_end(draft, service, id, stopped)
+    })
 }
 
 /// Forgets a service that has no task any more.

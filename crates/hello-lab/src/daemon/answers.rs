@@ -5,7 +5,7 @@ use crate::{
     control::{DatabaseOperation, Fault, Handler, Replies, Request},
     controllers::{Context, databases, internet},
     environment,
-    events::Event,
+    events::{Event, clock},
     logs::{Logs, reader::Filter},
     meaning::{interfaces, network::InternetHost},
     preflight, status,
@@ -268,8 +268,10 @@ impl Answers {
         let settled = async {
             loop {
                 changed.borrow_and_update();
-                let waiting: Vec<String> =
-                    self.context.board.all().into_iter().filter_map(unsettled).collect();
+                let unsettled = self.context.board.all().into_iter().filter_map(unsettled);
+                let waiting: Vec<String> = unsettled
+                    .map(|(part, sentence)| format!("{}: {sentence}", self.context.board.shown(&part)))
+                    .collect();
                 if waiting.is_empty() {
                     return;
                 }
@@ -290,9 +292,9 @@ impl Answers {
     }
 }
 
-fn unsettled((part, condition): (String, Condition)) -> Option<String> {
+fn unsettled((part, condition): (String, Condition)) -> Option<(String, String)> {
     match condition {
-        Condition::Pending(sentence) | Condition::Failed(sentence) => Some(format!("{part}: {sentence}")),
+        Condition::Pending(sentence) | Condition::Failed(sentence) => Some((part, sentence)),
         Condition::Ready(_) | Condition::Gone => None,
     }
 }
@@ -305,10 +307,4 @@ fn container_of(contents: &Contents, task: &str) -> Option<String> {
 
 fn line(event: &Event) -> String {
     format!("{} {}: {}", clock(event.at), event.part, event.message)
-}
-
-/// The time of day in UTC with milliseconds.
-fn clock(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1000 % 86_400;
-    format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, milliseconds % 1000)
 }

@@ -7,7 +7,7 @@
 use super::{
     admin::{Check, Server},
     config::{all_targets, member_words, members, new_targets, new_words, once, server},
-    model::{LoadBalancer, Target, TargetGroup, TargetHealth},
+    model::{LoadBalancer, TargetGroup, TargetHealth},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -200,19 +200,25 @@ fn in_service(server: &Server, path: &str) -> Vec<Command> {
     commands
 }
 
-/// The health of a load balancer from that of its nodes; `None` is a node that does not answer.
-pub(super) fn together(balancer: &LoadBalancer, nodes: &[Option<Health>]) -> Health {
-    let of = |group: &str, target: &Target| {
-        let address = SocketAddrV4::new(target.address, target.port);
-        let mut each = nodes.iter().flatten().filter_map(|health| health.get(group)?.get(&address).copied());
-        let Some(first) = each.next() else { return (address, TargetHealth::Unused) };
-        (address, each.fold(first, worse))
-    };
-    balancer
-        .target_groups
-        .iter()
-        .map(|(name, group)| (name.clone(), once(&group.targets).map(|target| of(name, target)).collect()))
-        .collect()
+/// The health of a load balancer from that of its nodes. `None` is a node that does not answer, and what is known where
+/// none does. A node that does not answer may still have requests for a target that drains.
+pub(super) fn together(nodes: Vec<Option<Health>>) -> Option<Health> {
+    let silent = nodes.iter().any(Option::is_none);
+    let mut health = nodes.into_iter().flatten().reduce(|mut one, other| {
+        for (group, targets) in other {
+            let known = one.entry(group).or_default();
+            for (target, health) in targets {
+                known.entry(target).and_modify(|known| *known = worse(*known, health)).or_insert(health);
+            }
+        }
+        one
+    })?;
+    for health in health.values_mut().flat_map(BTreeMap::values_mut) {
+        if silent && *health == TargetHealth::Unused {
+            *health = TargetHealth::Draining;
+        }
+    }
+    Some(health)
 }
 
 /// What two nodes' views come to: one that still drains holds the target, one that finds it unhealthy makes it so.

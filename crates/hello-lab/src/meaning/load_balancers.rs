@@ -45,24 +45,16 @@ pub fn load_balancer(
         let address = contents.interfaces.get(&owner)?.address;
         Some(Node { namespace: namespace(lab, &owner).name().to_owned(), address })
     });
-    let listeners = contents.of_type("aws_lb_listener").chain(contents.of_type("aws_alb_listener"));
-    let own = listeners.filter(|listener| listener.text("load_balancer_arn") == resource.text("arn"));
-    let listeners: BTreeMap<u16, Listener> = own
+    let listeners: BTreeMap<u16, Listener> = listeners_of(contents, resource)
         .filter_map(|resource| {
             let port = u16::try_from(resource.state.get("port").as_i64()?).ok()?;
             Some((port, listener(contents, resource, certificate)?))
         })
         .collect();
-    let named = listeners
-        .values()
-        .flat_map(|listener| listener.rules.iter().map(|rule| &rule.action).chain([&listener.default]));
-    let named: Vec<String> = named
-        .filter_map(|action| match action {
-            Action::Forward(group) => Some(group.clone()),
-            Action::Redirect { .. } | Action::Fixed { .. } => None,
-        })
-        .collect();
-    let groups = target_groups(contents).filter(|group| named.iter().any(|name| name == group.text("name")));
+    let named = groups_of_balancer(contents, resource);
+    let groups = target_groups(contents).filter(|group| {
+        group.region == resource.region && named.iter().any(|name| name == group.text("name"))
+    });
     let seconds = |attribute: &str, default: u64| {
         Duration::from_secs(number(resource.state.get(attribute)).unwrap_or(default))
     };
@@ -81,6 +73,33 @@ pub fn load_balancer(
     }
 }
 
+fn listeners_of<'a>(
+    contents: &'a Contents,
+    balancer: &'a Resource,
+) -> impl Iterator<Item = &'a Arc<Resource>> {
+    let listeners = contents.of_type("aws_lb_listener").chain(contents.of_type("aws_alb_listener"));
+    listeners.filter(|listener| listener.text("load_balancer_arn") == balancer.text("arn"))
+}
+
+fn rules_of<'a>(contents: &'a Contents, listener: &'a Resource) -> impl Iterator<Item = &'a Arc<Resource>> {
+    let rules = contents.of_type("aws_lb_listener_rule").chain(contents.of_type("aws_alb_listener_rule"));
+    rules.filter(|rule| rule.text("listener_arn") == listener.text("arn"))
+}
+
+/// The names of the target groups that a load balancer forwards to.
+pub fn groups_of_balancer(contents: &Contents, balancer: &Resource) -> Vec<String> {
+    let mut groups = Vec::new();
+    for listener in listeners_of(contents, balancer) {
+        let rules = rules_of(contents, listener).map(|rule| rule.state.get("action"));
+        for actions in rules.chain([listener.state.get("default_action")]) {
+            if let Some(Action::Forward(group)) = action(contents, actions.items()) {
+                groups.push(group);
+            }
+        }
+    }
+    groups
+}
+
 fn listener(
     contents: &Contents,
     resource: &Resource,
@@ -88,9 +107,7 @@ fn listener(
 ) -> Option<Listener> {
     let secure = matches!(resource.text("protocol"), "HTTPS" | "TLS");
     let file = if secure { Some(certificate(resource.text("certificate_arn"))?) } else { None };
-    let rules = contents.of_type("aws_lb_listener_rule").chain(contents.of_type("aws_alb_listener_rule"));
-    let own = rules.filter(|rule| rule.text("listener_arn") == resource.text("arn"));
-    let mut rules: Vec<Rule> = own
+    let mut rules: Vec<Rule> = rules_of(contents, resource)
         .filter_map(|rule| {
             Some(Rule {
                 priority: number(rule.state.get("priority"))

@@ -2,27 +2,29 @@
 //!
 //! Level-triggered: each pass looks at everything anew and plans the next steps only. The rules are those of ECS's
 //! rolling deployment (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html>): at least
-//! `minimum` per cent of the desired tasks stay ready, at most `maximum` per cent run.
+//! `minimum` per cent of the desired tasks stay ready, at most `maximum` per cent run. What is not known of a task is a
+//! reason for nothing: only a task that is known to serve nobody, or that can be spared, is ended.
 
 mod sentence;
 
 use crate::{
     load_balancer::model::TargetHealth,
     task::model::{Health, Status},
+    timeouts,
     world::{Deployment, TaskWish},
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
-/// A failed start is tried again after this long, doubled with each further one, in milliseconds.
-const FIRST_BACK_OFF: u64 = 1_000;
-/// No back-off is longer, in milliseconds.
-const LONGEST_BACK_OFF: u64 = 60_000;
 /// The fewest failures that make the circuit breaker give a deployment up.
 ///
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html>
 const LEAST_FAILURES: u32 = 3;
 /// The most failures that it waits for.
 const MOST_FAILURES: u32 = 200;
+/// Why a task is ended whose container checks fail, as ECS says it.
+const CONTAINER_CHECKS: &str = "Task failed container health checks";
+/// Why a task is ended whose target checks fail, as ECS says it.
+const TARGET_CHECKS: &str = "Task failed ELB health checks";
 
 /// What is wanted of a service.
 #[derive(Clone, Debug)]
@@ -69,10 +71,13 @@ pub struct Seen {
     pub created_at: u64,
     /// Has it ever been ready?
     pub was_ready: bool,
+    /// Was it counted as a failure of its deployment?
+    pub failed: bool,
     /// How it fares.
     pub status: Status,
-    /// How its targets fare: the worst of its groups.
-    pub target: TargetHealth,
+    /// How its targets fare: the worst of its groups. `None` where nobody knows: no load balancer was asked yet since the
+    /// daemon started, or none answers.
+    pub target: Option<TargetHealth>,
 }
 
 impl Seen {
@@ -92,22 +97,49 @@ impl Seen {
         };
         self.wish == TaskWish::Run
             && container
-            && (!wanted.load_balanced || self.target == TargetHealth::Healthy)
+            && (!wanted.load_balanced || self.target == Some(TargetHealth::Healthy))
+    }
+
+    /// May it serve, though nobody knows it for certain now? Nobody has asked its load balancer yet, or the load balancer
+    /// has been started anew and checks what was ready before.
+    fn may_serve(&self, wanted: &Wanted) -> bool {
+        let unsure = match self.target {
+            None => true,
+            Some(TargetHealth::Initial) => self.was_ready,
+            Some(
+                TargetHealth::Healthy
+                | TargetHealth::Unhealthy
+                | TargetHealth::Draining
+                | TargetHealth::Unused,
+            ) => false,
+        };
+        wanted.load_balanced && self.registered && self.runs() && unsure
     }
 
     /// Why it must be replaced, if it must.
     fn illness(&self, wanted: &Wanted, now: u64) -> Option<&'static str> {
         match self.status {
-            Status::Running { health: Health::Unhealthy } => Some("Task failed container health checks"),
+            Status::Running { health: Health::Unhealthy } => Some(CONTAINER_CHECKS),
             Status::Running { .. }
                 if wanted.load_balanced
-                    && self.target == TargetHealth::Unhealthy
-                    && now >= self.created_at + wanted.grace =>
+                    && self.target == Some(TargetHealth::Unhealthy)
+                    && now >= self.created_at.saturating_add(wanted.grace) =>
             {
-                Some("Task failed ELB health checks")
+                Some(TARGET_CHECKS)
             }
             _ => None,
         }
+    }
+
+    /// Does it end before it was ever ready, by itself or for its checks?
+    fn has_failed(&self) -> bool {
+        let failed = match &self.wish {
+            TaskWish::Run => matches!(self.status, Status::Stopped(_)),
+            TaskWish::Drain { reason, .. } | TaskWish::Stop { reason } => {
+                [CONTAINER_CHECKS, TARGET_CHECKS].contains(&reason.as_str())
+            }
+        };
+        failed && !self.was_ready
     }
 }
 
@@ -125,6 +157,8 @@ pub enum Action {
     Register(String),
     /// It is ready for the first time.
     MarkReady(String),
+    /// Count it as a failure of its deployment.
+    CountFailure(String),
     /// Deregister a task and stop it when it has drained.
     Drain {
         /// The task.
@@ -154,6 +188,8 @@ pub struct Plan {
     pub deployment: Deployment,
     /// Are all tasks those that are wanted, and ready?
     pub steady: bool,
+    /// Was the deployment given up, so that only another one can become steady?
+    pub given_up: bool,
     /// One sentence on what it waits for; empty when steady.
     pub waits_for: String,
     /// When to look again although nothing has changed, milliseconds since 1970.
@@ -175,11 +211,17 @@ pub fn plan(
     let mut pass = Pass { wanted, tasks, now, deployment, actions: Vec::new(), look_again: None };
     // Ends first: they free places, and they tell whether the deployment works.
     pass.ends();
-    let target = pass.target(steady).to_owned();
     let alive: Vec<&Seen> = tasks.iter().filter(|task| task.is_alive()).collect();
     for task in alive.iter().filter(|task| !task.was_ready && task.is_ready(wanted)) {
         pass.actions.push(Action::MarkReady(task.id.clone()));
+        if task.definition == pass.deployment.definition && !pass.deployment.given_up {
+            // Failures count in a row: resetOnHealthyTask of
+            // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentCircuitBreaker.html
+            pass.deployment.failures = 0;
+            pass.deployment.not_before = 0;
+        }
     }
+    let target = pass.target(steady).to_owned();
     let (current, old): (Vec<&Seen>, Vec<&Seen>) =
         alive.iter().copied().partition(|task| task.definition == target);
     let (ill, well): (Vec<&Seen>, Vec<&Seen>) =
@@ -191,12 +233,11 @@ pub fn plan(
         && well.iter().all(|task| task.is_ready(wanted))
         && target == wanted.definition;
     if is_steady {
-        pass.deployment.failures = 0;
-        pass.deployment.not_before = 0;
+        pass.deployment = Deployment { definition: target.clone(), ..Deployment::default() };
     }
     for task in &alive {
-        let until = task.created_at + wanted.grace;
-        if now < until && task.target == TargetHealth::Unhealthy {
+        let until = task.created_at.saturating_add(wanted.grace);
+        if now < until && task.target == Some(TargetHealth::Unhealthy) {
             pass.wake(until);
         }
     }
@@ -206,7 +247,7 @@ pub fn plan(
     } else {
         sentence::waits_for(wanted, &target, &well, tasks, &deployment, now)
     };
-    Plan { actions, deployment, steady: is_steady, waits_for, look_again }
+    Plan { given_up: deployment.given_up, actions, deployment, steady: is_steady, waits_for, look_again }
 }
 
 /// A plan in the making.
@@ -220,21 +261,21 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// Looks again then, unless the moment is over: what is waited for then comes with a change.
     fn wake(&mut self, at: u64) {
-        self.look_again = Some(self.look_again.map_or(at, |earlier| earlier.min(at)));
+        if at > self.now {
+            self.look_again = Some(self.look_again.map_or(at, |earlier| earlier.min(at)));
+        }
     }
 
     /// What has ended, what has come to run, what has drained.
     fn ends(&mut self) {
         for task in self.tasks {
+            if self.is_uncounted_failure(task) {
+                self.actions.push(Action::CountFailure(task.id.clone()));
+            }
             match &task.status {
-                Status::Stopped(_) => {
-                    let of_deployment = task.definition == self.deployment.definition;
-                    if !task.was_ready && of_deployment && task.wish == TaskWish::Run {
-                        count_failure(&mut self.deployment, self.now);
-                    }
-                    self.actions.push(Action::Bury(task.id.clone()));
-                }
+                Status::Stopped(_) => self.actions.push(Action::Bury(task.id.clone())),
                 Status::Running { .. }
                     if !task.registered && self.wanted.load_balanced && task.wish == TaskWish::Run =>
                 {
@@ -243,7 +284,13 @@ impl Pass<'_> {
                 Status::Provisioning | Status::Running { .. } | Status::Stopping(_) => {}
             }
             if let TaskWish::Drain { until, reason } = &task.wish {
-                if self.now >= *until || task.target == TargetHealth::Unused || !task.runs() {
+                // Where nobody knows, the load balancer may not have been told yet, and still send requests.
+                let over = match task.target {
+                    None => false,
+                    Some(TargetHealth::Unused) => true,
+                    Some(_) => self.now >= *until,
+                };
+                if over || !task.runs() {
                     self.actions.push(Action::Stop { id: task.id.clone(), reason: reason.clone() });
                 } else {
                     self.wake(*until);
@@ -252,16 +299,24 @@ impl Pass<'_> {
         }
     }
 
+    /// Is it a failure of the deployment that was not counted yet?
+    fn is_uncounted_failure(&self, task: &Seen) -> bool {
+        task.has_failed() && !task.failed && task.definition == self.deployment.definition
+    }
+
     /// The definition that tasks should have: the wanted one, or the one before where the circuit breaker has opened.
+    ///
+    /// It watches a deployment until that is complete, which it is once it was steady.
     fn target<'b>(&mut self, steady: Option<&'b str>) -> &'b str
     where
         Self: 'b,
     {
         let wanted = self.wanted;
-        let limit = (wanted.desired / 2).clamp(LEAST_FAILURES, MOST_FAILURES);
-        if wanted.breaker && self.deployment.failures >= limit && !self.deployment.rolled_back {
-            self.deployment.rolled_back =
-                wanted.roll_back && steady.is_some_and(|steady| steady != wanted.definition);
+        let complete = steady == Some(wanted.definition.as_str());
+        let limit = wanted.desired.div_ceil(2).clamp(LEAST_FAILURES, MOST_FAILURES);
+        if wanted.breaker && !complete && !self.deployment.given_up && self.deployment.failures >= limit {
+            self.deployment.given_up = true;
+            self.deployment.rolled_back = wanted.roll_back && steady.is_some();
         }
         match steady {
             Some(steady) if self.deployment.rolled_back => steady,
@@ -271,7 +326,14 @@ impl Pass<'_> {
 
     /// More tasks than this do not run at once.
     fn room(&self) -> u32 {
-        (self.wanted.desired * self.wanted.maximum_percent / 100).max(self.wanted.desired.min(1))
+        let most = u64::from(self.wanted.desired) * u64::from(self.wanted.maximum_percent) / 100;
+        u32::try_from(most).unwrap_or(u32::MAX).max(self.wanted.desired.min(1))
+    }
+
+    /// Fewer ready tasks than this must not remain.
+    fn floor(&self) -> u32 {
+        let least = u64::from(self.wanted.desired) * u64::from(self.wanted.minimum_percent);
+        u32::try_from(least.div_ceil(100)).unwrap_or(u32::MAX)
     }
 
     fn running(&self) -> u32 {
@@ -282,9 +344,20 @@ impl Pass<'_> {
     fn starts(&mut self, target: &str, well: &[&Seen]) {
         let missing = self.wanted.desired.saturating_sub(count(well.len()));
         let may_start = missing.min(self.room().saturating_sub(self.running()));
-        if may_start > 0 && self.now < self.deployment.not_before && target == self.deployment.definition {
-            self.wake(self.deployment.not_before);
-            return;
+        if may_start > 0 && target == self.deployment.definition {
+            // A deployment that was given up starts no more tasks: `rolloutState` of
+            // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
+            if self.deployment.given_up {
+                return;
+            }
+            // How long to wait is known once a failure is counted.
+            if self.tasks.iter().any(|task| self.is_uncounted_failure(task)) {
+                return;
+            }
+            if self.now < self.deployment.not_before {
+                self.wake(self.deployment.not_before);
+                return;
+            }
         }
         let mut load: BTreeMap<&str, usize> =
             self.wanted.subnets.iter().map(|subnet| (subnet.as_str(), 0)).collect();
@@ -299,9 +372,14 @@ impl Pass<'_> {
     }
 
     /// Ends the ill, the old and the surplus, as long as enough ready ones stay.
+    ///
+    /// The ill wait until their replacements are ready, and go one by one where there is no room for a replacement:
+    /// `minimumHealthyPercent` of
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html>,
+    /// <https://aws.amazon.com/about-aws/whats-new/2023/10/amazon-ecs-applications-resiliency-unpredictable-load-spikes/>.
     fn stops(&mut self, alive: &[&Seen], ill: &[&Seen], mut old: Vec<&Seen>, well: &[&Seen]) {
         let (wanted, now) = (self.wanted, self.now);
-        let floor = (wanted.desired * wanted.minimum_percent).div_ceil(100);
+        let floor = self.floor();
         let ready = count(alive.iter().filter(|task| task.is_ready(wanted)).count());
         let mut spare = ready.saturating_sub(floor);
         let mut ending: Vec<(&Seen, &str)> =
@@ -314,20 +392,23 @@ impl Pass<'_> {
         ending.extend(
             surplus.iter().take(excess).map(|task| (*task, "Scaling activity initiated by the service")),
         );
-        let has_room = self.running() < self.room();
+        let is_full = count(well.len()) < wanted.desired && self.running() >= self.room();
+        let mut makes_room = self.tasks.iter().any(|task| !task.is_alive());
         for (task, reason) in ending {
+            if task.may_serve(wanted) {
+                continue;
+            }
             if task.is_ready(wanted) {
                 if spare == 0 {
                     continue;
                 }
                 spare -= 1;
-            } else if task.illness(wanted, now).is_some()
-                && has_room
-                && ready < floor
-                && count(well.len()) < wanted.desired
-            {
-                // Its replacement is on the way; a load balancer that fails open may still need it.
-                continue;
+            } else if task.illness(wanted, now).is_some() && ready < floor {
+                // A load balancer that has no healthy target sends requests to all.
+                if !is_full || makes_room {
+                    continue;
+                }
+                makes_room = true;
             }
             self.actions.push(end(task, wanted, now, reason));
         }
@@ -336,9 +417,11 @@ impl Pass<'_> {
 
 /// Counts a task that ended before it was ready: the next is started after a growing while.
 pub fn count_failure(deployment: &mut Deployment, now: u64) {
-    deployment.failures += 1;
-    let doubled = FIRST_BACK_OFF << (deployment.failures - 1).min(6);
-    deployment.not_before = now + doubled.min(LONGEST_BACK_OFF);
+    deployment.failures = deployment.failures.saturating_add(1);
+    // Beyond this it is the longest anyway.
+    let doubled = timeouts::TASK_RETRY * (1 << (deployment.failures - 1).min(10));
+    let pause = doubled.min(timeouts::TASK_RETRY_MOST).as_millis();
+    deployment.not_before = now.saturating_add(u64::try_from(pause).unwrap_or(u64::MAX));
 }
 
 /// Plans the end of a service: every task drains and stops.
@@ -346,10 +429,14 @@ pub fn plan_end(tasks: &[Seen], drain: u64, now: u64) -> Vec<Action> {
     let reason = "Service was deleted";
     let end = |task: &Seen| match (&task.status, &task.wish) {
         (Status::Stopped(_), _) => Some(Action::Bury(task.id.clone())),
-        (_, TaskWish::Run) if task.registered && task.target == TargetHealth::Healthy => {
+        (_, TaskWish::Run)
+            if task.registered && matches!(task.target, None | Some(TargetHealth::Healthy)) =>
+        {
             Some(Action::Drain { id: task.id.clone(), until: now + drain, reason: reason.to_owned() })
         }
-        (_, TaskWish::Drain { until, .. }) if now < *until && task.target != TargetHealth::Unused => None,
+        (_, TaskWish::Drain { until, .. }) if now < *until && task.target != Some(TargetHealth::Unused) => {
+            None
+        }
         (_, TaskWish::Stop { .. }) => None,
         _ => Some(Action::Stop { id: task.id.clone(), reason: reason.to_owned() }),
     };

@@ -189,6 +189,9 @@ pub struct TaskRecord {
     pub created_at: u64,
     /// Has it ever been ready for requests?
     pub was_ready: bool,
+    /// Was it counted as a failure of its deployment?
+    #[serde(default)]
+    pub failed: bool,
     /// Why it ended, once it has.
     pub stopped: Option<task::model::Stopped>,
 }
@@ -230,7 +233,10 @@ pub struct Deployment {
     pub failures: u32,
     /// Milliseconds since 1970 before which no further task of it is started.
     pub not_before: u64,
-    /// Was it given up, and the one before taken again?
+    /// Was it given up by the circuit breaker?
+    #[serde(default)]
+    pub given_up: bool,
+    /// Was the one before taken again then?
     pub rolled_back: bool,
 }
 

@@ -34,7 +34,7 @@ async fn a_new_configuration_under_load_fails_no_request_and_keeps_healthy_targe
         model.listeners.insert(port, listener(fixed));
         bench.balancers.reconcile(&model).await.unwrap();
         assert_eq!(bench.curl(&[&format!("http://127.0.1.1:{port}/")]).await, port.to_string());
-        let health = bench.balancers.health(ID);
+        let health = bench.balancers.health(ID).unwrap();
         assert!(health[GROUP].values().all(|health| *health == TargetHealth::Healthy), "{health:?}");
         load.more(50).await;
     }
@@ -69,7 +69,7 @@ async fn an_unhealthy_target_gets_no_request_from_a_new_configuration() {
     let before = two.requests();
     model.drop_invalid_headers = true;
     bench.balancers.reconcile(&model).await.unwrap();
-    assert_eq!(bench.balancers.health(ID)[GROUP][&two.address], TargetHealth::Unhealthy);
+    assert_eq!(bench.balancers.health(ID).unwrap()[GROUP][&two.address], TargetHealth::Unhealthy);
     for _ in 0..4 {
         assert_eq!(bench.get("/who").await.body, "127.0.10.1");
     }
@@ -115,7 +115,7 @@ async fn a_restarted_daemon_adopts_what_runs() {
     let second = LoadBalancers::new(&bench.lab);
     second.reconcile(&model).await.unwrap();
     assert_eq!(pids(&second).await, before);
-    assert_eq!(second.health(ID)[GROUP][&one.address], TargetHealth::Healthy);
+    assert_eq!(second.health(ID).unwrap()[GROUP][&one.address], TargetHealth::Healthy);
 }
 
 #[tokio::test]
@@ -143,11 +143,11 @@ async fn a_daemon_restarted_amid_a_change_adopts_the_newest_process_and_lets_the
     // A draining target is not done while the older process may have a request of it.
     model.target_groups.get_mut(GROUP).unwrap().targets[0].draining = true;
     second.reconcile(&model).await.unwrap();
-    assert_eq!(second.health(ID)[GROUP][&one.address], TargetHealth::Draining);
+    assert_eq!(second.health(ID).unwrap()[GROUP][&one.address], TargetHealth::Draining);
     one.release();
     assert_eq!(running.await.unwrap().status, 200);
     wait_until("the target is drained", LIMIT, async || {
-        let health = second.health(ID)[GROUP][&one.address];
+        let health = second.health(ID).unwrap()[GROUP][&one.address];
         Poll::ready_if(health == TargetHealth::Unused, format!("{health:?}"))
     })
     .await;

@@ -120,7 +120,7 @@ impl Bench {
 
     async fn fare(&self, what: &str, holds: impl Fn(&BTreeMap<SocketAddrV4, TargetHealth>) -> bool) {
         wait_until(what, LIMIT, async || {
-            let health = self.balancers.health("eu-central-1.web");
+            let health = self.balancers.health("eu-central-1.web").unwrap_or_default();
             let fare = health.get(GROUP).cloned().unwrap_or_default();
             Poll::ready_if(holds(&fare), format!("{fare:?}"))
         })

@@ -220,7 +220,7 @@ async fn clients_do_not_notice_one_killed_target_of_two() {
     let address = two.address;
     drop(two);
     wait_until("the killed target is unhealthy", LIMIT, async || {
-        let health = bench.balancers.health("eu-central-1.web")[GROUP][&address];
+        let health = bench.balancers.health("eu-central-1.web").unwrap()[GROUP][&address];
         Poll::ready_if(health == TargetHealth::Unhealthy, format!("{health:?}"))
     })
     .await;

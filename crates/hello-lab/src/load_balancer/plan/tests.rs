@@ -1,5 +1,5 @@
 use super::*;
-use crate::load_balancer::model::HealthCheck;
+use crate::load_balancer::model::{HealthCheck, Target};
 use std::{net::Ipv4Addr, time::Duration};
 
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 10, 50);
@@ -174,17 +174,24 @@ fn a_server_that_no_model_names_is_removed() {
 
 #[test]
 fn a_target_is_healthy_when_every_node_that_answers_finds_it_so() {
-    let balancer = balancer(false);
-    let of = |health| {
-        Some(BTreeMap::from([("api".to_owned(), BTreeMap::from([(SocketAddrV4::new(HOST, 8080), health)]))]))
-    };
-    let both = |one, other| together(&balancer, &[one, other])["api"][&SocketAddrV4::new(HOST, 8080)];
-    assert_eq!(both(of(TargetHealth::Healthy), of(TargetHealth::Healthy)), TargetHealth::Healthy);
-    assert_eq!(both(of(TargetHealth::Healthy), of(TargetHealth::Initial)), TargetHealth::Initial);
-    assert_eq!(both(of(TargetHealth::Unhealthy), of(TargetHealth::Healthy)), TargetHealth::Unhealthy);
-    assert_eq!(both(of(TargetHealth::Unused), of(TargetHealth::Draining)), TargetHealth::Draining);
-    assert_eq!(both(of(TargetHealth::Healthy), None), TargetHealth::Healthy);
-    assert_eq!(both(None, None), TargetHealth::Unused);
+    let target = SocketAddrV4::new(HOST, 8080);
+    let of = |health| Some(BTreeMap::from([("api".to_owned(), BTreeMap::from([(target, health)]))]));
+    let both = |one, other| together(vec![one, other]).map(|health| health["api"][&target]);
+    assert_eq!(both(of(TargetHealth::Healthy), of(TargetHealth::Healthy)), Some(TargetHealth::Healthy));
+    assert_eq!(both(of(TargetHealth::Healthy), of(TargetHealth::Initial)), Some(TargetHealth::Initial));
+    assert_eq!(both(of(TargetHealth::Unhealthy), of(TargetHealth::Healthy)), Some(TargetHealth::Unhealthy));
+    assert_eq!(both(of(TargetHealth::Unused), of(TargetHealth::Draining)), Some(TargetHealth::Draining));
+    assert_eq!(both(of(TargetHealth::Unused), of(TargetHealth::Unused)), Some(TargetHealth::Unused));
+    assert_eq!(both(of(TargetHealth::Healthy), None), Some(TargetHealth::Healthy));
+}
+
+#[test]
+fn where_a_node_is_silent_nothing_is_drained_and_where_all_are_nothing_is_known() {
+    let target = SocketAddrV4::new(HOST, 8080);
+    let unused = BTreeMap::from([("api".to_owned(), BTreeMap::from([(target, TargetHealth::Unused)]))]);
+    assert_eq!(together(vec![Some(unused), None]).unwrap()["api"][&target], TargetHealth::Draining);
+    assert_eq!(together(vec![None, None]), None);
+    assert_eq!(together(Vec::new()), None);
 }
 
 #[test]

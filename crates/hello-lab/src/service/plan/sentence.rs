@@ -2,6 +2,7 @@
 
 use super::{Seen, Wanted};
 use crate::{
+    events::clock,
     load_balancer::model::TargetHealth,
     task::model::{Health, Status},
     world::Deployment,
@@ -24,12 +25,15 @@ pub(super) fn waits_for(
     let mut parts = vec![format!("{ready} of {} tasks are ready", wanted.desired)];
     if target != wanted.definition {
         parts.push("the deployment failed and the one before it was taken again".to_owned());
+    } else if deployment.given_up {
+        parts.push("the deployment failed; another task definition begins another one".to_owned());
     }
     if deployment.failures > 0 {
         parts.push(format!("{} ended before they were ready", deployment.failures));
     }
     if now < deployment.not_before {
-        parts.push(format!("the next is tried in {} ms", deployment.not_before - now));
+        // A moment and not a time from now, or the sentence would be another one in each pass.
+        parts.push(format!("the next is tried at {} UTC", clock(deployment.not_before)));
     }
     parts.extend(last.map(|reason| format!("the last one ended: {reason}")));
     let not_ready = well.iter().find(|task| !task.is_ready(wanted));
@@ -44,8 +48,11 @@ fn describe(task: &Seen) -> &'static str {
             "running, its container checks have not passed yet"
         }
         (Status::Running { health: Health::Unhealthy }, _) => "running, its container checks fail",
-        (Status::Running { .. }, TargetHealth::Unhealthy) => "running, its target checks fail",
-        (Status::Running { .. }, TargetHealth::Initial) => "running, its target checks have not passed yet",
+        (Status::Running { .. }, Some(TargetHealth::Unhealthy)) => "running, its target checks fail",
+        (Status::Running { .. }, Some(TargetHealth::Initial)) => {
+            "running, its target checks have not passed yet"
+        }
+        (Status::Running { .. }, None) => "running, and its load balancer does not say how it fares",
         (Status::Running { .. }, _) => "running and not a target yet",
         (Status::Stopping(_) | Status::Stopped(_), _) => "ending",
     }

@@ -28,8 +28,9 @@ fn task(id: &str, definition: &str, subnet: &str) -> Seen {
         registered: true,
         created_at: NOW - 60_000,
         was_ready: true,
+        failed: false,
         status: Status::Running { health: Health::Healthy },
-        target: TargetHealth::Healthy,
+        target: Some(TargetHealth::Healthy),
     }
 }
 
@@ -57,6 +58,44 @@ fn starts(plan: &Plan) -> Vec<&str> {
             _ => "",
         })
         .collect()
+}
+
+/// The tasks that are drained or stopped.
+fn ended(plan: &Plan) -> Vec<&str> {
+    let ended = plan.actions.iter().filter_map(|action| match action {
+        Action::Drain { id, .. } | Action::Stop { id, .. } => Some(id.as_str()),
+        _ => None,
+    });
+    ended.collect()
+}
+
+fn ill(mut task: Seen) -> Seen {
+    task.target = Some(TargetHealth::Unhealthy);
+    task
+}
+
+/// Asked for, and not running yet.
+fn provisioning(mut task: Seen) -> Seen {
+    task.status = Status::Provisioning;
+    task.target = Some(TargetHealth::Unused);
+    task.registered = false;
+    task.was_ready = false;
+    task
+}
+
+/// A task whose load balancer was not asked yet, or does not answer.
+fn unknown(mut task: Seen) -> Seen {
+    task.target = None;
+    task
+}
+
+/// What is recorded after a pass, with its failures counted as the controller counts them.
+fn recorded(plan: &Plan, now: u64) -> Deployment {
+    let mut deployment = plan.deployment.clone();
+    for _ in plan.actions.iter().filter(|action| matches!(action, Action::CountFailure(_))) {
+        count_failure(&mut deployment, now);
+    }
+    deployment
 }
 
 #[test]
@@ -89,12 +128,12 @@ fn a_running_task_is_registered_and_counts_once_its_checks_have_passed() {
     let mut fresh = task("2", "api:2", "subnet-b");
     fresh.registered = false;
     fresh.was_ready = false;
-    fresh.target = TargetHealth::Unused;
+    fresh.target = Some(TargetHealth::Unused);
     let tasks = [task("1", "api:2", "subnet-a"), fresh.clone()];
     let seen = plan(&wanted(), &deployment(), Some("api:2"), &tasks, NOW);
     assert_eq!(seen.actions, [Action::Register("2".to_owned())]);
     fresh.registered = true;
-    fresh.target = TargetHealth::Healthy;
+    fresh.target = Some(TargetHealth::Healthy);
     let tasks = [task("1", "api:2", "subnet-a"), fresh];
     let seen = plan(&wanted(), &deployment(), Some("api:2"), &tasks, NOW);
     assert_eq!(seen.actions, [Action::MarkReady("2".to_owned())]);
@@ -128,14 +167,14 @@ fn the_minimum_of_ready_tasks_is_kept_at_each_step() {
 fn a_drained_task_stops_when_its_time_is_over_or_no_node_knows_it() {
     let mut draining = task("1", "api:1", "subnet-a");
     draining.wish = TaskWish::Drain { until: NOW + 5_000, reason: "why".to_owned() };
-    draining.target = TargetHealth::Draining;
+    draining.target = Some(TargetHealth::Draining);
     let rest = [task("2", "api:2", "subnet-a"), task("3", "api:2", "subnet-b")];
     let tasks: Vec<Seen> = rest.iter().cloned().chain([draining.clone()]).collect();
     let early = plan(&wanted(), &deployment(), Some("api:2"), &tasks, NOW);
     assert_eq!((early.actions.len(), early.look_again), (0, Some(NOW + 5_000)));
     let late = plan(&wanted(), &deployment(), Some("api:2"), &tasks, NOW + 5_000);
     assert_eq!(late.actions, [Action::Stop { id: "1".to_owned(), reason: "why".to_owned() }]);
-    draining.target = TargetHealth::Unused;
+    draining.target = Some(TargetHealth::Unused);
     let tasks: Vec<Seen> = rest.iter().cloned().chain([draining]).collect();
     assert_eq!(plan(&wanted(), &deployment(), Some("api:2"), &tasks, NOW).actions.len(), 1);
 }
@@ -144,13 +183,51 @@ fn a_drained_task_stops_when_its_time_is_over_or_no_node_knows_it() {
 fn a_task_that_never_came_up_is_tried_again_after_a_growing_while() {
     let mut failed = stopped(task("1", "api:2", "subnet-a"));
     failed.was_ready = false;
-    let first = plan(&wanted(), &deployment(), None, &[failed.clone()], NOW);
-    assert_eq!(starts(&first).len(), 0);
-    assert_eq!(first.look_again, Some(NOW + FIRST_BACK_OFF));
-    let again = plan(&wanted(), &first.deployment, None, &[failed], NOW + FIRST_BACK_OFF);
-    assert_eq!(again.deployment.not_before, NOW + FIRST_BACK_OFF + 2 * FIRST_BACK_OFF);
-    let idle = plan(&wanted(), &first.deployment, None, &[], NOW + FIRST_BACK_OFF);
-    assert_eq!(starts(&idle).len(), 2);
+    let first = plan(&wanted(), &deployment(), None, &[failed], NOW);
+    assert_eq!(
+        first.actions,
+        [Action::CountFailure("1".to_owned()), Action::Bury("1".to_owned())],
+        "nothing is started before the pause is known"
+    );
+    let counted = recorded(&first, NOW);
+    let wait = plan(&wanted(), &counted, None, &[], NOW);
+    assert_eq!((starts(&wait).len(), wait.look_again), (0, Some(NOW + 1_000)));
+    let again = plan(&wanted(), &counted, None, &[], NOW + 1_000);
+    assert_eq!(starts(&again).len(), 2);
+    let mut pauses = counted;
+    for pause in [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000] {
+        count_failure(&mut pauses, NOW);
+        assert_eq!(pauses.not_before, NOW + pause);
+    }
+}
+
+#[test]
+fn a_failure_is_counted_once_however_often_its_burial_fails() {
+    let mut failed = stopped(task("1", "api:2", "subnet-a"));
+    failed.was_ready = false;
+    failed.failed = true;
+    let once = Deployment { failures: 1, not_before: NOW, ..deployment() };
+    let plan = plan(&wanted(), &once, None, &[failed], NOW);
+    assert_eq!(plan.deployment.failures, 1);
+    assert!(!plan.actions.contains(&Action::CountFailure("1".to_owned())), "{:?}", plan.actions);
+    assert_eq!(starts(&plan).len(), 2, "what cannot be buried holds up nobody");
+}
+
+#[test]
+fn what_a_service_waits_for_is_the_same_sentence_throughout_a_pause() {
+    let waiting = Deployment { failures: 2, not_before: NOW + 2_000, ..deployment() };
+    let at = |now| plan(&wanted(), &waiting, None, &[], now).waits_for;
+    assert!(at(NOW).contains("the next is tried at 00:16:42.000 UTC"), "{}", at(NOW));
+    assert_eq!(at(NOW), at(NOW + 1_999));
+}
+
+#[test]
+fn a_task_that_becomes_ready_begins_the_count_anew() {
+    let failing = Deployment { failures: LEAST_FAILURES - 1, not_before: NOW + 5_000, ..deployment() };
+    let mut fresh = task("1", "api:2", "subnet-a");
+    fresh.was_ready = false;
+    let plan = plan(&wanted(), &failing, None, &[fresh], NOW);
+    assert_eq!((plan.deployment.failures, starts(&plan).len()), (0, 1));
 }
 
 #[test]
@@ -158,33 +235,188 @@ fn the_circuit_breaker_goes_back_to_what_was_steady() {
     let failing = Deployment { failures: LEAST_FAILURES, ..deployment() };
     let tasks = [task("1", "api:1", "subnet-a"), task("2", "api:1", "subnet-b")];
     let plan = plan(&wanted(), &failing, Some("api:1"), &tasks, NOW);
-    assert!(plan.deployment.rolled_back && !plan.steady);
+    assert!(plan.deployment.rolled_back && plan.given_up && !plan.steady);
     assert_eq!(plan.actions, []);
     assert!(plan.waits_for.contains("was taken again"), "{}", plan.waits_for);
 }
 
 #[test]
-fn an_unhealthy_task_is_replaced_before_it_goes() {
-    let mut ill = task("2", "api:2", "subnet-b");
-    ill.target = TargetHealth::Unhealthy;
-    let tasks = [task("1", "api:2", "subnet-a"), ill.clone()];
-    let first = plan(&wanted(), &deployment(), Some("api:2"), &tasks, NOW);
-    assert_eq!(starts(&first), ["subnet-b"]);
-    assert!(!first.actions.iter().any(|action| matches!(action, Action::Drain { .. } | Action::Stop { .. })));
-    let tasks = [task("1", "api:2", "subnet-a"), ill, task("3", "api:2", "subnet-b")];
-    let second = plan(&wanted(), &deployment(), Some("api:2"), &tasks, NOW);
-    assert!(
-        matches!(second.actions.as_slice(), [Action::Drain { id, .. }] if id == "2"),
-        "{:?}",
-        second.actions
+fn a_deployment_that_was_given_up_without_a_way_back_starts_no_more_tasks() {
+    let failing = Deployment { failures: LEAST_FAILURES, ..deployment() };
+    let mut stays = wanted();
+    stays.roll_back = false;
+    let tasks = [task("1", "api:1", "subnet-a"), task("2", "api:1", "subnet-b")];
+    for (wanted, steady, tasks) in [(stays, Some("api:1"), &tasks[..]), (wanted(), None, &[])] {
+        let given_up = plan(&wanted, &failing, steady, tasks, NOW);
+        assert_eq!((given_up.actions.as_slice(), given_up.given_up), (&[][..], true));
+        assert_eq!(given_up.look_again, None);
+        assert!(given_up.waits_for.contains("the deployment failed"), "{}", given_up.waits_for);
+        let later = plan(&wanted, &given_up.deployment, steady, tasks, NOW + 3_600_000);
+        assert_eq!((later.actions.as_slice(), later.given_up), (&[][..], true));
+        let mut other = wanted;
+        other.definition = "api:3".to_owned();
+        let next = plan(&other, &given_up.deployment, steady, tasks, NOW);
+        assert_eq!((starts(&next).len(), next.given_up), (2, false), "another deployment begins anew");
+    }
+}
+
+#[test]
+fn the_circuit_breaker_waits_for_half_of_the_tasks_rounded_up() {
+    let mut many = wanted();
+    many.desired = 9;
+    let given_up =
+        |failures| plan(&many, &Deployment { failures, ..deployment() }, Some("api:1"), &[], NOW).given_up;
+    assert_eq!((given_up(4), given_up(5)), (false, true));
+}
+
+#[test]
+fn the_circuit_breaker_watches_a_deployment_until_it_is_complete() {
+    let failing = Deployment { failures: 50, ..deployment() };
+    let mut stays = wanted();
+    stays.roll_back = false;
+    let plan = plan(&stays, &failing, Some("api:2"), &[], NOW);
+    assert_eq!((starts(&plan).len(), plan.given_up), (2, false));
+}
+
+#[test]
+fn without_a_circuit_breaker_a_deployment_goes_on_for_ever() {
+    let failing = Deployment { failures: 1_000, ..deployment() };
+    let mut without = wanted();
+    without.breaker = false;
+    assert_eq!(starts(&plan(&without, &failing, Some("api:1"), &[], NOW)).len(), 2);
+}
+
+#[test]
+fn a_task_that_is_ended_for_its_checks_before_it_was_ready_is_a_failure() {
+    let mut failing = ill(task("3", "api:2", "subnet-a"));
+    failing.was_ready = false;
+    let old = [task("1", "api:1", "subnet-a"), task("2", "api:1", "subnet-b")];
+    let tasks: Vec<Seen> = old.iter().cloned().chain([failing.clone()]).collect();
+    let first = plan(&wanted(), &deployment(), Some("api:1"), &tasks, NOW);
+    let Some(Action::Drain { id, until, reason }) =
+        first.actions.iter().find(|action| matches!(action, Action::Drain { .. }))
+    else {
+        panic!("{:?}", first.actions);
+    };
+    assert_eq!((id.as_str(), reason.as_str()), ("3", "Task failed ELB health checks"));
+    failing.wish = TaskWish::Drain { until: *until, reason: reason.clone() };
+    failing.target = Some(TargetHealth::Draining);
+    let tasks: Vec<Seen> = old.into_iter().chain([failing]).collect();
+    let second = plan(&wanted(), &first.deployment, Some("api:1"), &tasks, NOW);
+    assert_eq!(second.actions, [Action::CountFailure("3".to_owned())]);
+}
+
+#[test]
+fn unhealthy_tasks_stay_until_their_replacements_are_healthy() {
+    let both = [ill(task("1", "api:2", "subnet-a")), ill(task("2", "api:2", "subnet-b"))];
+    let first = plan(&wanted(), &deployment(), Some("api:2"), &both, NOW);
+    let mut zones = starts(&first);
+    zones.sort_unstable();
+    assert_eq!((zones, ended(&first)), (vec!["subnet-a", "subnet-b"], Vec::new()));
+    let replacements = [task("3", "api:2", "subnet-a"), task("4", "api:2", "subnet-b")];
+    let with = |replacements: &[Seen]| {
+        let tasks: Vec<Seen> = both.iter().chain(replacements).cloned().collect();
+        plan(&wanted(), &deployment(), Some("api:2"), &tasks, NOW)
+    };
+    let on_their_way = with(&replacements.clone().map(provisioning));
+    assert_eq!(on_their_way.actions, []);
+    assert_eq!(ended(&with(&[replacements[0].clone(), provisioning(replacements[1].clone())])), [""; 0]);
+    assert_eq!(ended(&with(&replacements)), ["1", "2"]);
+}
+
+#[test]
+fn unhealthy_tasks_go_one_by_one_where_there_is_no_room_for_replacements() {
+    let mut narrow = wanted();
+    narrow.maximum_percent = 100;
+    let mut tasks = [ill(task("1", "api:2", "subnet-a")), ill(task("2", "api:2", "subnet-b"))];
+    let first = plan(&narrow, &deployment(), Some("api:2"), &tasks, NOW);
+    assert_eq!((ended(&first), starts(&first).len()), (vec!["1"], 0));
+    tasks[0].wish = TaskWish::Drain { until: NOW + 1, reason: "why".to_owned() };
+    tasks[0].target = Some(TargetHealth::Draining);
+    assert_eq!(plan(&narrow, &deployment(), Some("api:2"), &tasks, NOW).actions, []);
+}
+
+#[test]
+fn an_unhealthy_task_of_the_old_deployment_stays_while_the_new_ones_are_on_their_way() {
+    let tasks = [
+        ill(task("1", "api:1", "subnet-a")),
+        ill(task("2", "api:1", "subnet-b")),
+        provisioning(task("3", "api:2", "subnet-a")),
+        provisioning(task("4", "api:2", "subnet-b")),
+    ];
+    assert_eq!(plan(&wanted(), &deployment(), Some("api:1"), &tasks, NOW).actions, []);
+}
+
+#[test]
+fn where_nobody_knows_how_targets_fare_nothing_is_drained_or_stopped() {
+    let old = [task("1", "api:1", "subnet-a"), task("2", "api:1", "subnet-b")].map(unknown);
+    let new = [task("3", "api:2", "subnet-a"), task("4", "api:2", "subnet-b")];
+    let amid = |new: [Seen; 2]| {
+        let tasks: Vec<Seen> = old.iter().cloned().chain(new).collect();
+        plan(&wanted(), &deployment(), Some("api:1"), &tasks, NOW)
+    };
+    for amid in [amid(new.clone().map(provisioning)), amid(new.clone().map(unknown)), amid(new)] {
+        assert_eq!(ended(&amid), [""; 0]);
+        assert!(!amid.steady);
+    }
+    let mut fewer = wanted();
+    fewer.desired = 1;
+    let surplus =
+        plan(&fewer, &Deployment { definition: "api:1".to_owned(), ..deployment() }, None, &old, NOW);
+    assert_eq!(ended(&surplus), [""; 0]);
+    let mut failing = old[0].clone();
+    failing.status = Status::Running { health: Health::Unhealthy };
+    let failing = plan(&wanted(), &deployment(), Some("api:1"), &[failing, old[1].clone()], NOW);
+    assert_eq!(ended(&failing), [""; 0]);
+    let mut draining = old[0].clone();
+    draining.wish = TaskWish::Drain { until: NOW - 1, reason: "why".to_owned() };
+    let over = plan(&wanted(), &deployment(), Some("api:1"), &[draining, old[1].clone()], NOW);
+    assert_eq!(
+        (ended(&over), over.look_again),
+        (Vec::new(), None),
+        "the load balancer may still send requests"
     );
+}
+
+#[test]
+fn old_tasks_stay_while_a_load_balancer_that_was_started_anew_checks_them() {
+    let mut tasks = [
+        task("1", "api:1", "subnet-a"),
+        task("2", "api:1", "subnet-b"),
+        provisioning(task("3", "api:2", "subnet-a")),
+        provisioning(task("4", "api:2", "subnet-b")),
+    ];
+    for task in &mut tasks[..2] {
+        task.target = Some(TargetHealth::Initial);
+    }
+    assert_eq!(plan(&wanted(), &deployment(), Some("api:1"), &tasks, NOW).actions, []);
+}
+
+#[test]
+fn a_lost_zone_gets_its_task_back() {
+    let mut four = wanted();
+    four.desired = 4;
+    four.subnets.push("subnet-c".to_owned());
+    let left =
+        [task("1", "api:2", "subnet-a"), task("2", "api:2", "subnet-b"), task("3", "api:2", "subnet-a")];
+    let plan = plan(&four, &deployment(), Some("api:2"), &left, NOW);
+    assert_eq!(starts(&plan), ["subnet-c"]);
+}
+
+#[test]
+fn more_tasks_than_a_machine_word_counts_are_no_trouble() {
+    let mut huge = wanted();
+    huge.desired = u32::MAX;
+    huge.subnets.clear();
+    let tasks = [task("1", "api:1", "subnet-a")];
+    assert_eq!(plan(&huge, &deployment(), Some("api:1"), &tasks, NOW).actions, []);
 }
 
 #[test]
 fn failing_target_checks_within_the_grace_time_do_not_count() {
     let mut young = task("2", "api:2", "subnet-b");
     young.created_at = NOW - 1_000;
-    young.target = TargetHealth::Unhealthy;
+    young.target = Some(TargetHealth::Unhealthy);
     let tasks = [task("1", "api:2", "subnet-a"), young];
     let plan = plan(&wanted(), &deployment(), Some("api:2"), &tasks, NOW);
     assert_eq!(plan.actions, []);
