@@ -3,7 +3,12 @@
 //! `management.txt`, sections 9.1 and 9.3, of HAProxy 2.6.
 
 use crate::timeouts;
-use std::{io, path::PathBuf};
+use std::{
+    fs::File,
+    io,
+    os::fd::AsRawFd as _,
+    path::{Path, PathBuf},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
@@ -21,7 +26,7 @@ impl Admin {
     /// Sends commands, separated by `;`, and gives what is said to them.
     pub(super) async fn ask(&self, commands: &str) -> io::Result<String> {
         let conversation = async {
-            let mut stream = UnixStream::connect(&self.socket).await?;
+            let mut stream = self.connect().await?;
             stream.write_all(format!("{commands}\n").as_bytes()).await?;
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).await?;
@@ -34,6 +39,17 @@ impl Admin {
                 format!("HAProxy does not answer at {}", self.socket.display()),
             )),
         }
+    }
+
+    /// Connects by a short name of the directory: the name of a socket has at most 107 bytes (unix(7)), fewer than names
+    /// that AWS allows can come to below the lab's directory.
+    async fn connect(&self) -> io::Result<UnixStream> {
+        let (Some(directory), Some(name)) = (self.socket.parent(), self.socket.file_name()) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a socket lies in a directory"));
+        };
+        let directory = File::open(directory)?;
+        UnixStream::connect(Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name))
+            .await
     }
 
     /// Its servers.
@@ -118,6 +134,24 @@ fn servers(text: &str) -> Vec<Server> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::net::UnixListener;
+
+    #[tokio::test]
+    async fn a_socket_below_a_long_path_is_reached() {
+        let directory = tempfile::tempdir().unwrap();
+        let long = directory.path().join("x".repeat(200));
+        std::fs::create_dir(&long).unwrap();
+        let opened = File::open(&long).unwrap();
+        let listener =
+            UnixListener::bind(format!("/proc/self/fd/{}/admin.sock", opened.as_raw_fd())).unwrap();
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"yes\n").await.unwrap();
+        };
+        let admin = Admin { socket: long.join("admin.sock") };
+        let (said, ()) = tokio::join!(admin.ask("show version"), answer);
+        assert_eq!(said.unwrap(), "yes\n");
+    }
 
     #[test]
     fn servers_are_read_by_the_names_of_columns() {

@@ -48,6 +48,23 @@ async fn a_new_configuration_under_load_fails_no_request_and_keeps_healthy_targe
     .await;
 }
 
+/// The name of a socket has at most 107 bytes.
+#[tokio::test]
+async fn the_longest_names_work_through_many_configurations() {
+    let bench = Bench::new();
+    let mut model = bench.balancer(&[]);
+    model.region = "ap-southeast-1".to_owned();
+    model.name = "x".repeat(32);
+    for port in 1..=12 {
+        let fixed =
+            Action::Fixed { status: 200, content_type: "text/plain".to_owned(), body: port.to_string() };
+        model.listeners.insert(8000 + port, listener(fixed));
+        bench.balancers.reconcile(&model).await.unwrap();
+        assert_eq!(bench.curl(&[&format!("http://127.0.1.1:{}/", 8000 + port)]).await, port.to_string());
+    }
+    assert!(bench.balancers.health(&model.id()).is_some(), "no node says how its targets fare");
+}
+
 #[tokio::test]
 async fn a_name_that_leads_out_of_the_directory_is_refused() {
     let bench = Bench::new();
