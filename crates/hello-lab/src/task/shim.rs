@@ -247,13 +247,15 @@ impl Shim {
                 cause.exit_code = codes.find_map(|(_, report)| report.exit_code);
             }
         }
-        self.report.stopped = Some(events::now());
-        self.report.status = Status::Stopped(cause);
-        self.publish()?;
+        // Before it is said that the task has stopped: whoever reads that may remove it at once, this process included, and
+        // the last lines say why it has.
         for container in &mut self.containers {
             container.finish().await;
         }
         self.containers.clear();
+        self.report.stopped = Some(events::now());
+        self.report.status = Status::Stopped(cause);
+        self.publish()?;
         self.group.remove(timeouts::GROUP_EMPTY)?;
         self.spec.files.remove(&self.spec.task.id).context("remove the files of the task")
     }
