@@ -1,7 +1,7 @@
 //! `exec`: a command inside a part.
 
 use super::ask;
-use crate::{control::Request, lab::Lab, network::netns::Namespace, task::tasks::Tasks};
+use crate::{control::Request, lab::Lab, network::netns::Namespace, task::tasks};
 use anyhow::Context as _;
 use clap::Args;
 use std::{
@@ -26,9 +26,8 @@ impl Exec {
         let mut lines = answer.lines();
         let namespace = Namespace::named(lines.next().unwrap_or_default());
         let status = if let (Some(task), Some(container)) = (lines.next(), lines.next()) {
-            let tasks = Tasks::new(lab)?;
-            let mut command =
-                tasks.exec_command(task, container, &self.command, io::stdin().is_terminal())?;
+            let terminal = io::stdin().is_terminal();
+            let mut command = tasks::exec_command(lab, task, container, &self.command, terminal)?;
             command.status().with_context(|| format!("run {} in {}", self.command.join(" "), self.part))?
         } else {
             let words = self.command.clone();

@@ -206,19 +206,8 @@ impl Tasks {
         argv: &[String],
         terminal: bool,
     ) -> io::Result<Command> {
-        let report = self.report(id);
-        let containers = report.iter().flat_map(|report| &report.containers);
-        let running: Vec<_> = containers
-            .filter(|container| container.pid.is_some())
-            .map(|container| container.name.as_str())
-            .collect();
-        if !running.contains(&container) {
-            let running = if running.is_empty() { "none".to_owned() } else { running.join(", ") };
-            let why = format!("task {id} has no running container {container}; running: {running}");
-            return Err(io::Error::new(io::ErrorKind::NotFound, why));
-        }
-        let directory = self.inner.files.directory(id);
-        Ok(shim::exec_command(&self.inner.program, &directory, container, argv, terminal))
+        let Inner { program, files, .. } = &*self.inner;
+        exec_in(program, files, self.report(id).as_ref(), id, container, argv, terminal)
     }
 
     /// Runs `argv` in a container and gives what it writes.
@@ -244,8 +233,12 @@ impl Tasks {
             running.stop_with(Signal::SIGKILL, timeouts::KILLED).await?;
         }
         self.clean(id).await?;
-        gone(fs::remove_file(self.inner.files.status(id)))?;
-        self.known().remove(id);
+        {
+            // Both at once: what is known is published, so a file would come back that nobody removes.
+            let mut known = self.known();
+            gone(fs::remove_file(self.inner.files.status(id)))?;
+            known.remove(id);
+        }
         self.changed();
         Ok(())
     }
@@ -309,28 +302,25 @@ impl Tasks {
 
     /// The shim has ended: cleans up, and says how the task fared where the shim could not.
     async fn finish(&self, id: &str) {
-        let Inner { files, .. } = &*self.inner;
-        let request = files.stop_request(id).ok().flatten();
-        let mut cleaned = self.clean(id).await;
-        let report = files.report(id).ok().flatten();
-        if !self.known().contains_key(id) {
-            return;
-        }
-        let report = match report {
-            Some(report) if matches!(report.status, Status::Stopped(_)) => report,
-            report => {
-                let report = ended_without_a_word(report, request);
-                cleaned = cleaned.and(files.publish(id, &report));
-                report
-            }
-        };
-        if let Err(error) = cleaned {
+        let request = self.inner.files.stop_request(id).ok().flatten();
+        let cleaned = self.clean(id).await;
+        let published = self.conclude(id, request);
+        if let Err(error) = cleaned.and(published) {
             tracing::warn!(task = id, "cannot clean up after task {id}: {error}");
         }
-        if let Some(known) = self.known().get_mut(id) {
-            *known = Some(report);
-        }
         self.changed();
+    }
+
+    /// Says how a task fared whose shim has ended, unless it was removed meanwhile.
+    fn conclude(&self, id: &str, request: Option<StopRequest>) -> io::Result<()> {
+        let mut known = self.known();
+        let Some(entry) = known.get_mut(id) else { return Ok(()) };
+        let report = match self.inner.files.report(id).ok().flatten() {
+            Some(report) if matches!(report.status, Status::Stopped(_)) => report,
+            report => ended_without_a_word(report, request),
+        };
+        *entry = Some(report.clone());
+        self.inner.files.publish(id, &report)
     }
 
     /// Follows in the background what shims say.
@@ -358,6 +348,41 @@ impl Tasks {
         }
         self.changed();
     }
+}
+
+/// The same for who only looks, as a command line does beside the daemon: it takes nothing over and changes nothing.
+pub fn exec_command(
+    lab: &Lab,
+    id: &str,
+    container: &str,
+    argv: &[String],
+    terminal: bool,
+) -> io::Result<Command> {
+    let files = Files::new(lab);
+    let report = files.report(id)?;
+    exec_in(&std::env::current_exe()?, &files, report.as_ref(), id, container, argv, terminal)
+}
+
+fn exec_in(
+    program: &Path,
+    files: &Files,
+    report: Option<&Report>,
+    id: &str,
+    container: &str,
+    argv: &[String],
+    terminal: bool,
+) -> io::Result<Command> {
+    let containers = report.iter().flat_map(|report| &report.containers);
+    let running: Vec<_> = containers
+        .filter(|container| container.pid.is_some())
+        .map(|container| container.name.as_str())
+        .collect();
+    if !running.contains(&container) {
+        let running = if running.is_empty() { "none".to_owned() } else { running.join(", ") };
+        let why = format!("task {id} has no running container {container}; running: {running}");
+        return Err(io::Error::new(io::ErrorKind::NotFound, why));
+    }
+    Ok(shim::exec_command(program, &files.directory(id), container, argv, terminal))
 }
 
 async fn follow(inotify: AsyncFd<OwnedFd>, tasks: Weak<Inner>) {

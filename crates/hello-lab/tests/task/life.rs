@@ -1,7 +1,10 @@
 //! How tasks end, and what is left of them.
 
 use crate::world::{DEADLINE, World, tasks, wait};
-use hello_lab::{registry::Registry, task::model::Status};
+use hello_lab::{
+    registry::Registry,
+    task::{model::Status, tasks::exec_command},
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -267,4 +270,21 @@ async fn a_task_that_is_told_to_stop_while_it_pulls_never_starts() {
     let stopped = world.stopped(&task).await;
     assert!(["UserInitiated", "CannotPullContainerError"].contains(&stopped.code.as_str()), "{stopped:?}");
     assert!(world.lines("task/web/").is_empty());
+}
+
+/// The daemon has written what the shim is to read, and has not started it yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_line_leaves_a_task_alone_that_is_about_to_start() {
+    let world = World::new().await;
+    let running = world.task("exec sleep 600");
+    world.start(&running).await;
+    world.running(&running).await;
+    let directory = world.lab.run("tasks").join(world.task("exit 0").id);
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("task.json"), "{}").unwrap();
+    let argv = ["id".to_owned()];
+    exec_command(&world.lab, &running.id, "web", &argv, false).unwrap();
+    let error = exec_command(&world.lab, &running.id, "other", &argv, false).unwrap_err().to_string();
+    assert!(error.contains("no running container other; running: web"), "{error}");
+    assert!(directory.join("task.json").exists(), "the task's files are gone");
 }
