@@ -68,6 +68,10 @@ pub const TARGETS: Duration = Duration::from_millis(200);
 /// Between two looks while a target is being registered or drained: it is waited for.
 pub const TARGETS_UNDER_WAY: Duration = Duration::from_millis(50);
 
+/// Between two checks of a new target, where its group's own interval is longer. An ALB has many nodes that each check at
+/// a time of their own, so that its first check comes soon; here there is one node for a subnet.
+pub const FIRST_TARGET_CHECKS: Duration = Duration::from_millis(100);
+
 /// For a connection from a load balancer to a target: an ALB answers 504 after 10 seconds.
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html#http-504-issues>
 pub const TARGET_CONNECT: Duration = Duration::from_secs(10);
@@ -166,3 +170,15 @@ pub const EXEC: Duration = Duration::from_secs(60);
 
 /// For a container that has ended to become the child of its shim: the runtime that started it ends at that moment.
 pub const TAKEN_OVER: Duration = Duration::from_secs(5);
+
+/// Between two looks whether it has: that takes less than a millisecond.
+pub const TAKEN_OVER_POLL: Duration = Duration::from_millis(1);
+
+/// For another task that pulls the same image: as long as a large layer takes on a slow link.
+pub const IMAGE_LOCK: Duration = Duration::from_secs(600);
+
+/// Between two looks whether that other task has finished.
+pub const IMAGE_LOCK_POLL: Duration = Duration::from_millis(20);
+
+/// Between two looks at a control group whose last process has ended.
+pub const GROUP_POLL: Duration = Duration::from_millis(2);

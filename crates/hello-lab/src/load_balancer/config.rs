@@ -4,7 +4,8 @@
 //!
 //! - `tg-NAME`: its targets, checked as configured. Requests go here.
 //! - `new-NAME`: targets that have not passed or failed for good yet. No request goes here; they are checked more often
-//!   ([`FIRST_CHECKS`]), with as much time to pass as an unhealthy target has, and move to `tg-NAME` with the first pass.
+//!   ([`timeouts::FIRST_TARGET_CHECKS`]), with as much time to pass as an unhealthy target has, and move to `tg-NAME` with
+//!   the first pass.
 //! - `all-NAME`: all of them, unchecked. Requests go here while too few are healthy: the load balancer fails open.
 //!
 //! A request passes two frontends of the one process: `listener-PORT` is the client's side of the connection, `rules-PORT`
@@ -34,10 +35,6 @@ use std::{
     net::SocketAddrV4,
     time::Duration,
 };
-
-/// How often a new target is checked, where its group's own interval is longer. An ALB has many nodes that each check at
-/// a time of their own, so that its first check comes soon; here there is one node for a subnet.
-pub(super) const FIRST_CHECKS: Duration = Duration::from_millis(100);
 
 /// The backend of a target group's members.
 pub(super) fn members(group: &str) -> String {
@@ -75,7 +72,7 @@ pub(super) fn member_words(check: &HealthCheck) -> String {
 
 /// What follows a new target's address.
 pub(super) fn new_words(check: &HealthCheck) -> String {
-    let interval = check.interval.min(FIRST_CHECKS).max(Duration::from_millis(1));
+    let interval = check.interval.min(timeouts::FIRST_TARGET_CHECKS).max(Duration::from_millis(1));
     let until_unhealthy = check.interval * check.unhealthy_threshold.max(1);
     let failures = until_unhealthy.as_millis().div_ceil(interval.as_millis());
     check_words(check, interval, u32::try_from(failures).unwrap_or(u32::MAX), 1)

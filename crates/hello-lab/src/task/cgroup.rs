@@ -3,6 +3,7 @@
 //! A task is a group, and its containers, whose groups crun makes, are groups below it; so the limits hold for the task
 //! as a whole, as on Fargate. A machine without one of the controllers still runs tasks: what is missing is reported.
 
+use crate::timeouts;
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, unshare},
@@ -190,7 +191,7 @@ impl Group {
                     break;
                 }
                 // A process that was killed takes a moment to be gone.
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::sleep(timeouts::GROUP_POLL);
             }
             last.as_ref().map_err(|error| {
                 io::Error::new(error.kind(), format!("cannot remove the group {}: {error}", group.display()))

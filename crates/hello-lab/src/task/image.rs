@@ -20,11 +20,12 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, BufReader, BufWriter, Write as _},
     net::Ipv4Addr,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 /// How often a pull is tried where the network or the registry may be about to recover.
@@ -162,7 +163,7 @@ impl Store {
         };
         Ok(Image {
             digest,
-            root: self.root(&chain, &layers)?,
+            root: self.root(&chain, &layers).await?,
             execution: configuration.config.unwrap_or_default(),
         })
     }
@@ -186,7 +187,7 @@ impl Store {
         if blob.size > LARGEST {
             return Err(failed(Error::Answer(format!("{} bytes are too many", blob.size))));
         }
-        let _lock = place.lock()?;
+        let _lock = place.lock().await?;
         if !place.is_there() {
             let mut file = BufWriter::new(File::create(&place.temporary)?);
             let path = format!("/v2/{}/blobs/{}", reference.repository, blob.digest);
@@ -198,12 +199,12 @@ impl Store {
     }
 
     /// The directory with these layers (each by the digest of its content, and its file) on top of each other.
-    fn root(&self, chain: &Digest, layers: &[(Digest, PathBuf)]) -> Result<PathBuf, PullError> {
+    async fn root(&self, chain: &Digest, layers: &[(Digest, PathBuf)]) -> Result<PathBuf, PullError> {
         let place = self.place("roots", chain)?;
         if place.is_there() {
             return Ok(place.path);
         }
-        let _lock = place.lock()?;
+        let _lock = place.lock().await?;
         if !place.is_there() {
             // What is there was left by a pull that was killed.
             match fs::remove_dir_all(&place.temporary) {
@@ -250,10 +251,24 @@ impl Place {
         self.path.exists()
     }
 
-    /// Waits until nobody else makes it; the kernel lets go of the lock when its holder ends, however it ends.
-    fn lock(&self) -> io::Result<File> {
+    /// Waits until nobody else makes it; the kernel lets go of the lock when its holder ends, however it ends. Whoever
+    /// waits still hears that its task is to stop.
+    async fn lock(&self) -> io::Result<File> {
         let file = File::create(&self.lock)?;
-        file.lock()?;
-        Ok(file)
+        let deadline = Instant::now() + timeouts::IMAGE_LOCK;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    tokio::time::sleep(timeouts::IMAGE_LOCK_POLL).await;
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let limit = timeouts::IMAGE_LOCK.as_secs();
+                    let why = format!("another task has not pulled it within {limit} s");
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+                }
+            }
+        }
     }
 }

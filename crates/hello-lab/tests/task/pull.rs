@@ -1,8 +1,14 @@
 //! What is pulled, and what is not.
 
-use crate::{image, world::World};
+use crate::{
+    image,
+    world::{DEADLINE, World},
+};
 use hello_lab::{registry::oci::Digest, secret::Secret, task::model::Status};
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pushed_image_is_pulled_by_digest_and_by_tag() {
@@ -139,4 +145,36 @@ async fn many_tasks_pull_the_same_image_at_once() {
     }
     assert_eq!(world.tasks.list().len(), 4);
     assert!(tasks.iter().all(|task| matches!(world.tasks.status(&task.id), Some(Status::Running { .. }))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_waits_for_the_pull_of_another_hears_that_it_is_to_stop() {
+    let world = World::new().await;
+    // As another task's shim holds them while it pulls.
+    let directory = world.lab.data("images").join("blobs");
+    fs::create_dir_all(&directory).unwrap();
+    let mut locks = Vec::new();
+    for blob in fs::read_dir(image::layout().join("blobs/sha256")).unwrap() {
+        let name = blob.unwrap().file_name().into_string().unwrap();
+        let file = fs::File::create(directory.join(format!("{name}.lock"))).unwrap();
+        file.lock().unwrap();
+        locks.push(file);
+    }
+    let task = world.task("exit 0");
+    world.start(&task).await;
+    let shim = world.lab.processes().adopt(&format!("task-{}", task.id)).unwrap().unwrap();
+    let began = Instant::now();
+    while !has_open(shim.pid(), ".lock") {
+        assert!(began.elapsed() < DEADLINE, "it does not wait: {:?}", world.tasks.report(&task.id));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    world.tasks.stop(&task.id, "UserInitiated", "Task stopped by user").await.unwrap();
+    assert_eq!(world.stopped(&task).await.code, "UserInitiated");
+}
+
+/// Has a process a file open whose name ends so?
+fn has_open(pid: i32, end: &str) -> bool {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut names = open.filter_map(|file| fs::read_link(file.path()).ok());
+    names.any(|name| name.to_string_lossy().ends_with(end))
 }

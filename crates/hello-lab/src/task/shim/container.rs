@@ -247,8 +247,9 @@ impl Container {
 
     /// Takes the last of its output and unmounts its root.
     pub async fn finish(&mut self) {
+        let deadline = tokio::time::Instant::now() + timeouts::LAST_OUTPUT;
         for task in self.output.drain(..) {
-            let _ = tokio::time::timeout(timeouts::LAST_OUTPUT, task).await;
+            let _ = tokio::time::timeout_at(deadline, task).await;
         }
         let _ = umount2(&self.root, MntFlags::MNT_DETACH);
     }
@@ -312,7 +313,7 @@ async fn ended(pid: i32) -> Option<i32> {
             }
             // It is not our child yet: the runtime that started it ends just now.
             Ok(None) | Err(_) if began.elapsed() < timeouts::TAKEN_OVER => {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::time::sleep(timeouts::TAKEN_OVER_POLL).await;
             }
             Ok(None) | Err(_) => return None,
         }
