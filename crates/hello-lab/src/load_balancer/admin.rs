@@ -146,6 +146,9 @@ mod tests {
             UnixListener::bind(format!("/proc/self/fd/{}/admin.sock", opened.as_raw_fd())).unwrap();
         let answer = async {
             let (mut stream, _) = listener.accept().await.unwrap();
+            // A connection that ends with something unread ends with an error.
+            let mut command = [0; 13];
+            stream.read_exact(&mut command).await.unwrap();
             stream.write_all(b"yes\n").await.unwrap();
         };
         let admin = Admin { socket: long.join("admin.sock") };
