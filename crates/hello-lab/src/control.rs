@@ -7,7 +7,7 @@ pub use client::{Client, ControlError};
 pub use server::{Handler, Replies, bind, serve};
 
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::{net::Ipv4Addr, path::PathBuf};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +94,17 @@ pub enum Fault {
     Cut,
     /// Undo freeze and cut.
     Restore,
+}
+
+/// Where a part is: the result of [`Request::Locate`], as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Location {
+    /// Its network namespace.
+    pub namespace: String,
+    /// Of a task: its identifier, and its first container.
+    pub container: Option<(String, String)>,
+    /// Who answers for names there; `None` where nobody does.
+    pub resolver: Option<Ipv4Addr>,
 }
 
 /// One line of an answer.

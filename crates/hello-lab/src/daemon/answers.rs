@@ -2,19 +2,22 @@
 
 use crate::{
     board::{Condition, part},
-    control::{DatabaseOperation, Fault, Handler, Replies, Request},
+    control::{DatabaseOperation, Fault, Handler, Location, Replies, Request},
     controllers::{Context, databases, internet},
     environment,
     events::{Event, clock},
     logs::{Logs, reader::Filter},
-    meaning::{interfaces, network::InternetHost},
+    meaning::{
+        interfaces,
+        network::{InternetHost, resolver_in},
+    },
     preflight, status,
     store::StoreError,
     timeouts,
     world::Contents,
 };
 use nix::sys::signal::Signal;
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 use tokio::sync::{broadcast::error::RecvError, watch};
 
 /// Answers from the daemon's context.
@@ -244,22 +247,27 @@ impl Answers {
         Ok(image)
     }
 
-    /// The namespace of a part; for a task, its identifier and container too, on lines of their own.
+    /// Where a part is, and how to run a command in it.
     fn locate(&self, part: &str) -> Result<String, String> {
-        if let Some(host) = InternetHost::ALL.into_iter().find(|host| host.name() == part) {
-            return Ok(self.context.lab.namespace(host.name()).name().to_owned());
-        }
-        let contents = self.context.world.snapshot();
-        let owner = status::owner_of(&contents, part)?;
-        let mut answer = interfaces::namespace(&self.context.lab, &owner).name().to_owned();
-        if let Some(task) =
-            owner.split('/').nth(1).filter(|kind| *kind == "task").and(owner.rsplit('/').next())
-        {
-            let container = container_of(&contents, task).unwrap_or_default();
-            // A text can always be written to a text.
-            let _ = write!(answer, "\n{task}\n{container}");
-        }
-        Ok(answer)
+        let location = if let Some(host) = InternetHost::ALL.into_iter().find(|host| host.name() == part) {
+            Location {
+                namespace: self.context.lab.namespace(host.name()).name().to_owned(),
+                container: None,
+                resolver: Some(InternetHost::Dns.address()),
+            }
+        } else {
+            let contents = self.context.world.snapshot();
+            let owner = status::owner_of(&contents, part)?;
+            let task = owner.split('/').nth(1).filter(|kind| *kind == "task").and(owner.rsplit('/').next());
+            let subnet = contents.interfaces.get(&owner).map(|interface| interface.subnet.as_str());
+            Location {
+                namespace: interfaces::namespace(&self.context.lab, &owner).name().to_owned(),
+                container: task
+                    .map(|task| (task.to_owned(), container_of(&contents, task).unwrap_or_default())),
+                resolver: subnet.and_then(|subnet| resolver_in(&contents, subnet)),
+            }
+        };
+        serde_json::to_string(&location).map_err(|error| error.to_string())
     }
 
     async fn settle(&self, replies: &Replies) -> Result<String, String> {

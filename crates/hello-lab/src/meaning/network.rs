@@ -133,11 +133,22 @@ fn vpc(contents: &Contents, lab: &Lab, resource: &Resource) -> Option<Vpc> {
     })
 }
 
+/// The base of the range plus two: <https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html>
+pub fn resolver_address(cidr: Ipv4Net) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(cidr.network()) + 2)
+}
+
+/// Who answers for names in the VPC of a subnet; `None` where DNS support is off.
+pub fn resolver_in(contents: &Contents, subnet: &str) -> Option<Ipv4Addr> {
+    let vpc = contents.get("aws_vpc", contents.get("aws_subnet", subnet)?.text("vpc_id"))?;
+    let supports = vpc.state.get("enable_dns_support").as_bool() != Some(false);
+    vpc.text("cidr_block").parse().ok().filter(|_| supports).map(resolver_address)
+}
+
 fn resolver_of(contents: &Contents, lab: &Lab, vpc: &Resource, cidr: Ipv4Net) -> Option<Resolver> {
     Some(Resolver {
         namespace: lab.namespace(&format!("{}-dns", vpc.text("id"))).name().to_owned(),
-        // The base of the range plus two: https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
-        address: Ipv4Addr::from(u32::from(cidr.network()) + 2),
+        address: resolver_address(cidr),
         outside: *contents.addresses.get(&interfaces::resolver_owner(vpc))?,
     })
 }

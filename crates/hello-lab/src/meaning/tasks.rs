@@ -6,12 +6,13 @@ use super::{
 };
 use crate::{
     lab::Lab,
+    meaning::network::resolver_address,
     task::model::{Container, HealthCheck, LogDestination, Stopped, Task},
     world::{Contents, Resource, TaskRecord},
 };
 use serde::Deserialize;
 use serde_json::Value as Json;
-use std::{collections::BTreeSet, net::Ipv4Addr, path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 /// A container definition as the API has it.
 ///
@@ -197,7 +198,7 @@ pub fn task(
         region: record.region.clone(),
         namespace: namespace(lab, &owner).name().to_owned(),
         address: interface.address,
-        resolver: Ipv4Addr::from(u32::from(range.network()) + 2),
+        resolver: resolver_address(range),
         cpu: number("cpu", 256),
         memory: number("memory", 512),
         registry_ca: registry_ca.to_owned(),

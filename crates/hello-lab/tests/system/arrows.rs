@@ -37,6 +37,7 @@ fn the_arrows_of_the_diagram_are_the_only_ones() {
     Client::of(&lab).writes(&nodes);
     api::works_through_the_load_balancer(&lab);
     api::works_through_the_published_port(&lab);
+    api::names_are_those_of_the_lab(&lab);
     lab.step("the service answers through every way in");
 
     lab.plan_is_clean();

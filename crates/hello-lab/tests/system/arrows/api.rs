@@ -46,6 +46,17 @@ pub(super) fn works_through_the_load_balancer(lab: &TestLab) {
     }
 }
 
+/// Programs that `exec` runs in a part ask the part's own DNS.
+pub(super) fn names_are_those_of_the_lab(lab: &TestLab) {
+    for part in ["client", "db/hello-you-dev-db-replica"] {
+        let found = lab.cli(&["exec", part, "--", "getent", "hosts", "ghcr.io"]).ok();
+        assert!(found.starts_with("198.51.100.10 "), "{part}: {found}");
+    }
+    let said = lab.cli(&["exec", "client", "--", "no-such-program", "-x"]);
+    assert_eq!(said.status.code(), Some(127));
+    assert_eq!(said.stderr, "hello-lab: no-such-program is not installed on this machine\n");
+}
+
 /// From this machine.
 pub(super) fn works_through_the_published_port(lab: &TestLab) {
     let status = lab.status();
