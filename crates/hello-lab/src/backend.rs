@@ -8,7 +8,7 @@ mod waits;
 use crate::{
     board::{Board, WaitError},
     events::{Events, now},
-    meaning::{catalogue, interfaces, secrets, task_definitions},
+    meaning::{catalogue, interfaces, log_groups, secrets, task_definitions, values},
     store::StoreError,
     world::{Contents, Draft, Resource, ResourceKey, World, key_of},
 };
@@ -87,12 +87,14 @@ impl LabBackend {
     }
 
     async fn create(&self, change: &Change) -> Result<Value, NotApplied> {
+        modelled(change)?;
         let run = self.run.load(Ordering::Relaxed);
         let stored = self.world.change(|draft| {
             let resource = match self.cut_short(draft, change, run) {
                 Some(found) => Resource { made_in: run, deleting: false, ..Resource::clone(&found) },
                 None => new_resource(draft, change, run)?,
             };
+            fits(&draft.contents, &resource)?;
             let state = resource.state.clone();
             draft.put_resource(resource);
             interfaces::allocate(draft)?;
@@ -131,6 +133,7 @@ impl LabBackend {
     }
 
     async fn update(&self, change: &Change) -> Result<Value, Diagnostic> {
+        modelled(change)?;
         let (type_name, region) = (&change.schema.name, &change.place.region);
         let key = key_of(type_name, region, &change.prior);
         let mut state = change.made_up();
@@ -144,6 +147,7 @@ impl LabBackend {
                 acknowledged: true,
                 ..Resource::clone(&known)
             };
+            fits(&draft.contents, &resource)?;
             let new_key = resource.key();
             if new_key != key {
                 draft.remove_resource(&key);
@@ -183,8 +187,10 @@ impl LabBackend {
         settled.map_err(|error| not_settled(schema, key, &error))?;
         let removed = self.world.change(|draft| {
             draft.remove_resource(key);
-            if key.type_name == task_definitions::TYPE {
-                task_definitions::retire(draft, &known);
+            match key.type_name.as_str() {
+                task_definitions::TYPE => task_definitions::retire(draft, &known),
+                "aws_cloudwatch_log_group" => log_groups::forgotten(draft, &known),
+                _ => {}
             }
             interfaces::allocate(draft)?;
             Ok::<_, ChangeError>(())
@@ -207,6 +213,22 @@ impl LabBackend {
     fn current(&self, key: &ResourceKey) -> Option<Value> {
         self.world.snapshot().resources.get(key).map(|resource| resource.state.clone())
     }
+}
+
+/// Refuses values that the lab would make something else of: those that were not known yet when they were planned.
+fn modelled(change: &Change) -> Result<(), Diagnostic> {
+    let sentences = values::refused(&change.schema.name, &change.config);
+    if sentences.is_empty() { Ok(()) } else { Err(not_modelled(&change.schema, &sentences)) }
+}
+
+/// Refuses what does not go with what there is.
+fn fits(contents: &Contents, resource: &Resource) -> Result<(), ChangeError> {
+    values::contradiction(contents, resource).map_or(Ok(()), |sentence| Err(ChangeError::Refused(sentence)))
+}
+
+fn not_modelled(schema: &TypeSchema, sentences: &[String]) -> Diagnostic {
+    let summary = format!("The lab cannot make this {} real", schema.name);
+    Diagnostic::error(summary, format!("{}. docs/LAB.md lists what is modelled.", sentences.join("; ")))
 }
 
 fn new_resource(draft: &mut Draft, change: &Change, run: u64) -> Result<Resource, ChangeError> {
@@ -334,7 +356,7 @@ impl Backend for LabBackend {
         None
     }
 
-    fn remarks(&self, schema: &TypeSchema, config: &Value) -> Vec<Diagnostic> {
+    fn remarks(&self, schema: &TypeSchema, prior: &Value, config: &Value) -> Vec<Diagnostic> {
         // One summary for all, so that Terraform shows them as one where it may.
         const SUMMARY: &str = "Recorded, not modelled";
         if catalogue::depth(&schema.name) == catalogue::Depth::Recorded {
@@ -342,16 +364,24 @@ impl Backend for LabBackend {
                 format!("The lab keeps this {} and returns it exactly; it does nothing here.", schema.name);
             return vec![Diagnostic::warning(SUMMARY, detail)];
         }
-        let arguments = catalogue::not_modelled(&schema.name, config);
-        if arguments.is_empty() {
-            return Vec::new();
+        let refused = values::refused(&schema.name, config);
+        if !refused.is_empty() {
+            return vec![not_modelled(schema, &refused)];
         }
-        let detail = format!(
-            "Of this {} the lab keeps, and returns exactly, what has no effect here: {}.",
-            schema.name,
-            arguments.join(", ")
-        );
-        vec![Diagnostic::warning(SUMMARY, detail)]
+        let mut remarks = Vec::new();
+        if let Some(sentence) = values::sooner(&schema.name, prior, config) {
+            remarks.push(Diagnostic::warning("Changed at once", sentence));
+        }
+        let arguments = catalogue::not_modelled(&schema.name, config);
+        if !arguments.is_empty() {
+            let detail = format!(
+                "Of this {} the lab keeps, and returns exactly, what has no effect here: {}.",
+                schema.name,
+                arguments.join(", ")
+            );
+            remarks.push(Diagnostic::warning(SUMMARY, detail));
+        }
+        remarks
     }
 
     async fn apply(&self, change: Change) -> Result<Value, NotApplied> {

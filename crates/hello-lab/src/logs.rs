@@ -23,6 +23,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -63,6 +64,12 @@ impl Logs {
     /// Those of a region of the lab.
     pub fn new(lab: &Lab, region: &str) -> Logs {
         Logs { directory: lab.data("logs").join(name::encoded(region)) }
+    }
+
+    /// The regions that have log groups: names of regions are file names as they are.
+    pub fn regions(lab: &Lab) -> io::Result<BTreeSet<String>> {
+        let there = directories(&lab.data("logs"))?.into_iter();
+        Ok(there.filter_map(|directory| Some(directory.file_name()?.to_str()?.to_owned())).collect())
     }
 
     fn group(&self, group: &str) -> PathBuf {

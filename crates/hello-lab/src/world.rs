@@ -173,6 +173,13 @@ impl Draft {
         }
     }
 
+    /// Forgets a choice of this lab.
+    pub fn remove_setting(&mut self, name: &str) {
+        if self.contents.settings.remove(name).is_some() {
+            self.gone(contents::SETTING, name);
+        }
+    }
+
     /// Cuts an interface's owner off, or joins it again.
     pub fn set_cut(&mut self, owner: &str, cut: bool) {
         if cut && self.contents.cuts.insert(owner.to_owned()) {

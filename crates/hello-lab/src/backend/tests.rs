@@ -245,6 +245,89 @@ async fn a_name_that_is_taken_is_refused_with_a_way_out() {
 }
 
 #[tokio::test]
+async fn a_value_that_is_not_modelled_is_refused_when_it_is_planned_and_when_it_is_applied() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let creation =
+        lab.creation("aws_lb", &[("name", "edge".into()), ("load_balancer_type", "network".into())]);
+    let remarks = lab.backend.remarks(&creation.schema, &Value::Null, &creation.config);
+    assert!(
+        matches!(remarks.as_slice(), [one] if !one.is_warning && one.detail.contains("network")),
+        "{remarks:?}"
+    );
+    // Where it was not known before.
+    let refusal = lab.backend.apply(creation).await.unwrap_err();
+    assert!(refusal.diagnostic.detail.contains("load_balancer_type = \"network\""), "{refusal:?}");
+    assert!(lab.world.snapshot().resources.is_empty());
+}
+
+#[tokio::test]
+async fn a_listener_without_its_certificate_or_its_target_group_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let action = |arn: Value| {
+        Value::List(vec![Value::object([("type", Value::from("forward")), ("target_group_arn", arn)])])
+    };
+    let given = [
+        ("name", "api".into()),
+        ("target_type", "ip".into()),
+        ("protocol", "HTTP".into()),
+        ("port", 8080.into()),
+    ];
+    let group = lab.backend.apply(lab.creation("aws_lb_target_group", &given)).await.unwrap();
+    let listener = |certificate: &str, group: Value| {
+        let given = [
+            ("load_balancer_arn", "arn:lb".into()),
+            ("port", 443.into()),
+            ("protocol", "HTTPS".into()),
+            ("certificate_arn", certificate.into()),
+            ("default_action", action(group)),
+        ];
+        lab.creation("aws_lb_listener", &given)
+    };
+    let refusal = lab.backend.apply(listener("arn:none", group.get("arn").clone())).await.unwrap_err();
+    assert!(refusal.diagnostic.detail.contains("there is no certificate \"arn:none\""), "{refusal:?}");
+    let certificate = [("domain_name", "hello.localhost".into()), ("validation_method", "DNS".into())];
+    let certificate = lab.backend.apply(lab.creation("aws_acm_certificate", &certificate)).await.unwrap();
+    let certificate = certificate.get("arn").as_str().unwrap();
+    let refusal = lab.backend.apply(listener(certificate, "arn:gone".into())).await.unwrap_err();
+    assert!(refusal.diagnostic.detail.contains("there is no target group \"arn:gone\""), "{refusal:?}");
+    lab.backend.apply(listener(certificate, group.get("arn").clone())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_group_is_kept_where_it_says_so_until_it_says_otherwise() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    for (skip, kept) in [(true, true), (false, false)] {
+        let given = [("name", "/ecs/hello".into()), ("skip_destroy", skip.into())];
+        let creation = lab.creation("aws_cloudwatch_log_group", &given);
+        let state = lab.backend.apply(creation.clone()).await.unwrap();
+        lab.backend
+            .apply(Change { prior: state, planned: Value::Null, config: Value::Null, ..creation })
+            .await
+            .unwrap();
+        let stays = log_groups::is_kept(&lab.world.snapshot(), "eu-west-1", "/ecs/hello");
+        assert_eq!(stays, kept);
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_group_of_another_version_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let group = [("name", "parameters".into()), ("family", "postgres14".into())];
+    lab.backend.apply(lab.creation("aws_db_parameter_group", &group)).await.unwrap();
+    let given = [
+        ("identifier", "hello".into()),
+        ("engine_version", "15".into()),
+        ("parameter_group_name", "parameters".into()),
+    ];
+    let refusal = lab.backend.apply(lab.creation("aws_db_instance", &given)).await.unwrap_err();
+    assert!(refusal.diagnostic.detail.contains("family postgres14"), "{refusal:?}");
+}
+
+#[tokio::test]
 async fn the_newest_version_of_a_secret_is_read_back() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
@@ -269,7 +352,8 @@ async fn the_newest_version_of_a_secret_is_read_back() {
 async fn the_revisions_of_a_task_definition_count_on_and_one_in_use_stays() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
-    let creation = lab.creation("aws_ecs_task_definition", &[("family", "hello".into())]);
+    let given = [("family", "hello".into()), ("network_mode", "awsvpc".into())];
+    let creation = lab.creation("aws_ecs_task_definition", &given);
     let first = lab.backend.apply(creation.clone()).await.unwrap();
     let arn = first.get("arn").as_str().unwrap().to_owned();
     assert!(arn.ends_with("task-definition/hello:1"), "{arn}");

@@ -42,8 +42,10 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
                     Err(error) => Condition::Pending(error.to_string()),
                 }
             } else {
+                let missing = meaning::load_balancers::missing(&contents, resource, &model);
                 match context.load_balancers.reconcile(&model).await {
-                    Ok(()) => Condition::Ready(generation),
+                    Ok(()) if missing.is_empty() => Condition::Ready(generation),
+                    Ok(()) => Condition::Pending(missing.join("; ")),
                     Err(error) => Condition::Pending(error.to_string()),
                 }
             };

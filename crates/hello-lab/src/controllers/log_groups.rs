@@ -3,7 +3,10 @@
 use super::{Context, Wake, pause};
 use crate::{
     board::{Condition, part},
+    lab::Lab,
     logs::{Group, Logs},
+    meaning::log_groups,
+    world::Contents,
 };
 use std::{collections::BTreeSet, io, sync::Arc, time::SystemTime};
 use tokio::sync::watch;
@@ -16,7 +19,7 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
         let generation = context.world.generation();
         let pass = {
             let context = Arc::clone(&context);
-            tokio::task::spawn_blocking(move || pass(&context))
+            tokio::task::spawn_blocking(move || pass(&context.lab, &context.world.snapshot()))
         };
         let result = pass.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         let well = result.is_ok();
@@ -33,12 +36,13 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     }
 }
 
-fn pass(context: &Context) -> io::Result<()> {
-    let contents = context.world.snapshot();
+fn pass(lab: &Lab, contents: &Contents) -> io::Result<()> {
     let resources: Vec<_> = contents.of_type("aws_cloudwatch_log_group").collect();
-    let regions: BTreeSet<&str> = contents.resources.keys().map(|key| key.region.as_str()).collect();
+    // Those of a region without resources go too.
+    let mut regions = Logs::regions(lab)?;
+    regions.extend(resources.iter().map(|resource| resource.region.clone()));
     for region in regions {
-        let logs = Logs::new(&context.lab, region);
+        let logs = Logs::new(lab, &region);
         let there = logs.groups()?;
         let mut wanted = BTreeSet::new();
         for resource in resources.iter().filter(|resource| resource.region == region && !resource.deleting) {
@@ -54,9 +58,70 @@ fn pass(context: &Context) -> io::Result<()> {
             }
         }
         for group in there.into_iter().filter(|group| !wanted.contains(&group.name)) {
-            logs.delete_group(&group.name)?;
+            if !log_groups::is_kept(contents, &region, &group.name) {
+                logs.delete_group(&group.name)?;
+            }
         }
         logs.prune(SystemTime::now())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::Resource;
+    use terraform_provider_aws::value::Value;
+
+    fn contents(groups: &[(&str, Option<i64>)]) -> Contents {
+        let mut contents = Contents::default();
+        for (name, days) in groups {
+            let state = [
+                ("id", Value::from(*name)),
+                ("name", Value::from(*name)),
+                ("retention_in_days", days.map_or(Value::Null, Value::from)),
+            ];
+            let resource = Resource {
+                type_name: "aws_cloudwatch_log_group".to_owned(),
+                region: "eu-west-1".to_owned(),
+                state: Value::object(state),
+                config: Value::Null,
+                acknowledged: true,
+                made_in: 0,
+                made_at: 0,
+                deleting: false,
+            };
+            contents.resources.insert(resource.key(), Arc::new(resource));
+        }
+        contents
+    }
+
+    #[test]
+    fn groups_come_change_and_go_with_their_resources() {
+        let directory = tempfile::tempdir().unwrap();
+        let lab = Lab::new("test".to_owned(), directory.path(), directory.path());
+        let logs = Logs::new(&lab, "eu-west-1");
+        let group = |name: &str, days| Group { name: name.to_owned(), retention_days: days };
+        pass(&lab, &contents(&[("/a", Some(0)), ("/b", Some(7))])).unwrap();
+        assert_eq!(logs.groups().unwrap(), [group("/a", None), group("/b", Some(7))]);
+        logs.stream("/b", "one").unwrap();
+        pass(&lab, &contents(&[("/b", Some(30))])).unwrap();
+        assert_eq!(logs.groups().unwrap(), [group("/b", Some(30))]);
+        assert_eq!(logs.streams("/b").unwrap(), ["one"], "a new retention is no new group");
+        // The last resource of the region.
+        pass(&lab, &Contents::default()).unwrap();
+        assert_eq!(logs.groups().unwrap(), []);
+    }
+
+    #[test]
+    fn a_group_that_is_kept_outlives_its_resource() {
+        let directory = tempfile::tempdir().unwrap();
+        let lab = Lab::new("test".to_owned(), directory.path(), directory.path());
+        pass(&lab, &contents(&[("/a", None), ("/b", None)])).unwrap();
+        let mut kept = Contents::default();
+        kept.settings.insert("kept-log-group/eu-west-1//a".to_owned(), "kept".to_owned());
+        pass(&lab, &kept).unwrap();
+        let left = Logs::new(&lab, "eu-west-1").groups().unwrap();
+        assert_eq!(left.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["/a"]);
+    }
 }

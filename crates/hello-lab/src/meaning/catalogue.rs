@@ -3,7 +3,7 @@
 use super::{
     databases,
     interfaces::{AllocationError, free_public_address},
-    tasks,
+    tasks, values,
 };
 use crate::world::Draft;
 use terraform_provider_aws::{backend::Change, value::Value};
@@ -27,6 +27,44 @@ pub(super) struct Type {
     pub(super) arguments: &'static [&'static str],
 }
 
+// Some types have two names, and some differ in the direction only.
+const LOAD_BALANCER: &[&str] = &[
+    "name",
+    "name_prefix",
+    "load_balancer_type",
+    "internal",
+    "security_groups",
+    "subnets",
+    "idle_timeout",
+    "client_keep_alive",
+    "drop_invalid_header_fields",
+    "enable_deletion_protection",
+];
+const LISTENER: &[&str] =
+    &["load_balancer_arn", "port", "protocol", "certificate_arn", "ssl_policy", "default_action"];
+const LISTENER_RULE: &[&str] = &["listener_arn", "priority", "action", "condition"];
+const TARGET_GROUP: &[&str] = &[
+    "name",
+    "name_prefix",
+    "vpc_id",
+    "target_type",
+    "protocol",
+    "port",
+    "deregistration_delay",
+    "health_check",
+    "target_group_health",
+];
+const ATTACHMENT: &[&str] = &["target_group_arn", "target_id", "port"];
+const RULE: &[&str] = &[
+    "security_group_id",
+    "description",
+    "ip_protocol",
+    "from_port",
+    "to_port",
+    "cidr_ipv4",
+    "referenced_security_group_id",
+];
+
 /// The types that are more than recorded, by name.
 pub(super) const TYPES: &[Type] = &[
     Type {
@@ -39,59 +77,11 @@ pub(super) const TYPES: &[Type] = &[
         depth: Depth::Real,
         arguments: &["certificate_arn", "validation_record_fqdns"],
     },
-    Type {
-        name: "aws_alb",
-        depth: Depth::Real,
-        arguments: &[
-            "name",
-            "name_prefix",
-            "load_balancer_type",
-            "internal",
-            "security_groups",
-            "subnets",
-            "idle_timeout",
-            "client_keep_alive",
-            "drop_invalid_header_fields",
-            "enable_deletion_protection",
-        ],
-    },
-    Type {
-        name: "aws_alb_listener",
-        depth: Depth::Real,
-        arguments: &[
-            "load_balancer_arn",
-            "port",
-            "protocol",
-            "certificate_arn",
-            "ssl_policy",
-            "default_action",
-        ],
-    },
-    Type {
-        name: "aws_alb_listener_rule",
-        depth: Depth::Real,
-        arguments: &["listener_arn", "priority", "action", "condition"],
-    },
-    Type {
-        name: "aws_alb_target_group",
-        depth: Depth::Real,
-        arguments: &[
-            "name",
-            "name_prefix",
-            "vpc_id",
-            "target_type",
-            "protocol",
-            "port",
-            "deregistration_delay",
-            "health_check",
-            "target_group_health",
-        ],
-    },
-    Type {
-        name: "aws_alb_target_group_attachment",
-        depth: Depth::Real,
-        arguments: &["target_group_arn", "target_id", "port"],
-    },
+    Type { name: "aws_alb", depth: Depth::Real, arguments: LOAD_BALANCER },
+    Type { name: "aws_alb_listener", depth: Depth::Real, arguments: LISTENER },
+    Type { name: "aws_alb_listener_rule", depth: Depth::Real, arguments: LISTENER_RULE },
+    Type { name: "aws_alb_target_group", depth: Depth::Real, arguments: TARGET_GROUP },
+    Type { name: "aws_alb_target_group_attachment", depth: Depth::Real, arguments: ATTACHMENT },
     Type {
         name: "aws_cloudwatch_log_group",
         depth: Depth::Real,
@@ -168,6 +158,8 @@ pub(super) const TYPES: &[Type] = &[
             "wait_for_steady_state",
             "launch_type",
             "capacity_provider_strategy",
+            "deployment_controller",
+            "scheduling_strategy",
         ],
     },
     Type {
@@ -180,8 +172,6 @@ pub(super) const TYPES: &[Type] = &[
             "cpu",
             "memory",
             "container_definitions",
-            "execution_role_arn",
-            "task_role_arn",
         ],
     },
     Type { name: "aws_eip", depth: Depth::Real, arguments: &["domain"] },
@@ -197,59 +187,11 @@ pub(super) const TYPES: &[Type] = &[
     },
     Type { name: "aws_kms_alias", depth: Depth::Stored, arguments: &[] },
     Type { name: "aws_kms_key", depth: Depth::Stored, arguments: &[] },
-    Type {
-        name: "aws_lb",
-        depth: Depth::Real,
-        arguments: &[
-            "name",
-            "name_prefix",
-            "load_balancer_type",
-            "internal",
-            "security_groups",
-            "subnets",
-            "idle_timeout",
-            "client_keep_alive",
-            "drop_invalid_header_fields",
-            "enable_deletion_protection",
-        ],
-    },
-    Type {
-        name: "aws_lb_listener",
-        depth: Depth::Real,
-        arguments: &[
-            "load_balancer_arn",
-            "port",
-            "protocol",
-            "certificate_arn",
-            "ssl_policy",
-            "default_action",
-        ],
-    },
-    Type {
-        name: "aws_lb_listener_rule",
-        depth: Depth::Real,
-        arguments: &["listener_arn", "priority", "action", "condition"],
-    },
-    Type {
-        name: "aws_lb_target_group",
-        depth: Depth::Real,
-        arguments: &[
-            "name",
-            "name_prefix",
-            "vpc_id",
-            "target_type",
-            "protocol",
-            "port",
-            "deregistration_delay",
-            "health_check",
-            "target_group_health",
-        ],
-    },
-    Type {
-        name: "aws_lb_target_group_attachment",
-        depth: Depth::Real,
-        arguments: &["target_group_arn", "target_id", "port"],
-    },
+    Type { name: "aws_lb", depth: Depth::Real, arguments: LOAD_BALANCER },
+    Type { name: "aws_lb_listener", depth: Depth::Real, arguments: LISTENER },
+    Type { name: "aws_lb_listener_rule", depth: Depth::Real, arguments: LISTENER_RULE },
+    Type { name: "aws_lb_target_group", depth: Depth::Real, arguments: TARGET_GROUP },
+    Type { name: "aws_lb_target_group_attachment", depth: Depth::Real, arguments: ATTACHMENT },
     Type {
         name: "aws_main_route_table_association",
         depth: Depth::Real,
@@ -274,7 +216,7 @@ pub(super) const TYPES: &[Type] = &[
     Type {
         name: "aws_route53_record",
         depth: Depth::Real,
-        arguments: &["zone_id", "name", "type", "ttl", "records", "alias", "allow_overwrite"],
+        arguments: &["zone_id", "name", "type", "ttl", "records", "alias"],
     },
     Type {
         name: "aws_route53_zone",
@@ -316,32 +258,8 @@ pub(super) const TYPES: &[Type] = &[
         arguments: &["vpc_id", "cidr_block", "availability_zone"],
     },
     Type { name: "aws_vpc", depth: Depth::Real, arguments: &["cidr_block", "enable_dns_support"] },
-    Type {
-        name: "aws_vpc_security_group_egress_rule",
-        depth: Depth::Real,
-        arguments: &[
-            "security_group_id",
-            "description",
-            "ip_protocol",
-            "from_port",
-            "to_port",
-            "cidr_ipv4",
-            "referenced_security_group_id",
-        ],
-    },
-    Type {
-        name: "aws_vpc_security_group_ingress_rule",
-        depth: Depth::Real,
-        arguments: &[
-            "security_group_id",
-            "description",
-            "ip_protocol",
-            "from_port",
-            "to_port",
-            "cidr_ipv4",
-            "referenced_security_group_id",
-        ],
-    },
+    Type { name: "aws_vpc_security_group_egress_rule", depth: Depth::Real, arguments: RULE },
+    Type { name: "aws_vpc_security_group_ingress_rule", depth: Depth::Real, arguments: RULE },
 ];
 
 /// Arguments that change nothing anywhere, and so need no word here.
@@ -372,6 +290,7 @@ pub fn not_modelled(type_name: &str, config: &Value) -> Vec<String> {
     let definitions = config.get("container_definitions").as_str().unwrap_or_default();
     let fields = tasks::not_modelled(definitions);
     names.extend(fields.into_iter().map(|field| format!("container_definitions: {field}")));
+    names.extend(values::recorded(type_name, config));
     names
 }
 
@@ -414,52 +333,4 @@ pub fn complete(draft: &mut Draft, change: &Change, state: &mut Value) -> Result
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use terraform_provider_aws::schema::Catalogue;
-
-    #[test]
-    fn the_table_is_sorted_and_names_real_types_and_arguments() {
-        assert!(TYPES.is_sorted_by_key(|known| known.name));
-        let catalogue = Catalogue::aws();
-        for known in TYPES {
-            let schema = catalogue.resource(known.name).unwrap();
-            for argument in known.arguments {
-                let block = &schema.block;
-                let there = block.attributes.contains_key(*argument) || block.blocks.contains_key(*argument);
-                assert!(there, "{} has no {argument}", known.name);
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_not_in_the_table_is_recorded() {
-        assert_eq!(depth("aws_wafv2_web_acl"), Depth::Recorded);
-        assert_eq!(depth("aws_vpc"), Depth::Real);
-    }
-
-    #[test]
-    fn an_argument_without_an_effect_is_named_where_it_is_set() {
-        let config = Value::object([
-            ("cidr_block", Value::from("10.0.0.0/16")),
-            ("instance_tenancy", "dedicated".into()),
-            ("enable_network_address_usage_metrics", false.into()),
-            ("tags", Value::Null),
-        ]);
-        assert_eq!(not_modelled("aws_vpc", &config), ["instance_tenancy"]);
-        assert_eq!(not_modelled("aws_wafv2_web_acl", &config), [""; 0]);
-    }
-
-    #[test]
-    fn a_field_of_a_container_without_an_effect_is_named_too() {
-        let containers = r#"[
-            {"name": "app", "image": "app", "portMappings": [{"containerPort": 80}], "mountPoints": [], "cpu": 0},
-            {"name": "side", "image": "side", "ulimits": [{"name": "nofile"}],
-             "linuxParameters": {"initProcessEnabled": true, "capabilities": {"drop": ["ALL"], "add": ["SYS_PTRACE"]}}}
-        ]"#;
-        let config = Value::object([("container_definitions", Value::from(containers))]);
-        let fields = not_modelled("aws_ecs_task_definition", &config);
-        let named = ["linuxParameters.capabilities.add", "linuxParameters.initProcessEnabled", "ulimits"];
-        assert_eq!(fields, named.map(|name| format!("container_definitions: {name}")));
-    }
-}
+mod tests;

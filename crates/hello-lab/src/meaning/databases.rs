@@ -133,7 +133,7 @@ pub fn port(instance: &Resource) -> u16 {
         .unwrap_or(5432)
 }
 
-fn major_version(instance: &Resource) -> Option<u32> {
+pub(super) fn major_version(instance: &Resource) -> Option<u32> {
     instance.text("engine_version").split('.').next()?.parse().ok()
 }
 
@@ -158,13 +158,20 @@ fn class(name: &str) -> (u64, u32) {
     if family.starts_with('r') { (2 * general.0, general.1) } else { general }
 }
 
-/// The parameters of an instance's group, and which of them wait for a reboot.
-fn parameters(contents: &Contents, instance: &Resource) -> (BTreeMap<String, String>, BTreeSet<String>) {
+/// The parameter group of an instance.
+pub(super) fn parameter_group<'a>(contents: &'a Contents, instance: &Resource) -> Option<&'a Arc<Resource>> {
     let name = instance.text("parameter_group_name");
     let mut groups = contents.of_type("aws_db_parameter_group");
-    let group = groups.find(|group| group.text("name") == name && group.region == instance.region);
+    groups.find(|group| group.text("name") == name && group.region == instance.region)
+}
+
+/// The parameters of an instance's group, and which of them wait for a reboot.
+fn parameters(contents: &Contents, instance: &Resource) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let (mut values, mut at_reboot) = (BTreeMap::new(), BTreeSet::new());
-    for parameter in group.map(|group| group.state.get("parameter").items()).unwrap_or_default() {
+    for parameter in parameter_group(contents, instance)
+        .map(|group| group.state.get("parameter").items())
+        .unwrap_or_default()
+    {
         let (Some(name), Some(value)) = (parameter.get("name").as_str(), parameter.get("value").as_str())
         else {
             continue;

@@ -46,10 +46,7 @@ pub fn load_balancer(
         Some(Node { namespace: namespace(lab, &owner).name().to_owned(), address })
     });
     let listeners: BTreeMap<u16, Listener> = listeners_of(contents, resource)
-        .filter_map(|resource| {
-            let port = u16::try_from(resource.state.get("port").as_i64()?).ok()?;
-            Some((port, listener(contents, resource, certificate)?))
-        })
+        .filter_map(|resource| Some((port(resource)?, listener(contents, resource, certificate)?)))
         .collect();
     let named = groups_of_balancer(contents, resource);
     let groups = target_groups(contents).filter(|group| {
@@ -100,12 +97,65 @@ pub fn groups_of_balancer(contents: &Contents, balancer: &Resource) -> Vec<Strin
     groups
 }
 
+fn port(listener: &Resource) -> Option<u16> {
+    u16::try_from(listener.state.get("port").as_i64()?).ok()
+}
+
+/// Why a listener cannot be: what it names is not there.
+pub fn unresolved(contents: &Contents, listener: &Resource) -> Option<String> {
+    let arn = listener.text("certificate_arn");
+    if is_secure(listener) && certificate_names(contents, arn).is_none() {
+        return Some(format!("there is no certificate {arn:?}"));
+    }
+    unresolved_action(contents, listener.state.get("default_action").items())
+}
+
+/// Why an action cannot be: it names a target group that is not there, or nothing that is done.
+pub fn unresolved_action(contents: &Contents, actions: &[Value]) -> Option<String> {
+    if action(contents, actions).is_some() {
+        return None;
+    }
+    let sentence = match actions.last().and_then(group_arn) {
+        Some(arn) => format!("there is no target group {arn:?}"),
+        None => "its action says nothing that can be done".to_owned(),
+    };
+    Some(sentence)
+}
+
+/// Listeners and rules that a model lacks, a sentence for each.
+pub fn missing(contents: &Contents, resource: &Resource, model: &LoadBalancer) -> Vec<String> {
+    let mut missing = Vec::new();
+    for listener in listeners_of(contents, resource) {
+        let there = port(listener).and_then(|port| model.listeners.get(&port));
+        let name = listener.state.get("port").as_i64().unwrap_or_default();
+        let Some(there) = there else {
+            let why = unresolved(contents, listener);
+            let why = why.unwrap_or_else(|| "its certificate could not be issued".to_owned());
+            missing.push(format!("listener {name} does not listen: {why}"));
+            continue;
+        };
+        for rule in rules_of(contents, listener) {
+            let priority = number(rule.state.get("priority")).unwrap_or_default();
+            if !there.rules.iter().any(|known| u64::from(known.priority) == priority) {
+                let why = unresolved_action(contents, rule.state.get("action").items());
+                let why = why.unwrap_or_else(|| "it has no priority".to_owned());
+                missing.push(format!("rule {priority} of listener {name} is left out: {why}"));
+            }
+        }
+    }
+    missing
+}
+
+fn is_secure(listener: &Resource) -> bool {
+    listener.text("protocol") == "HTTPS"
+}
+
 fn listener(
     contents: &Contents,
     resource: &Resource,
     certificate: &dyn Fn(&str) -> Option<PathBuf>,
 ) -> Option<Listener> {
-    let secure = matches!(resource.text("protocol"), "HTTPS" | "TLS");
+    let secure = is_secure(resource);
     let file = if secure { Some(certificate(resource.text("certificate_arn"))?) } else { None };
     let mut rules: Vec<Rule> = rules_of(contents, resource)
         .filter_map(|rule| {
@@ -126,7 +176,7 @@ fn listener(
     })
 }
 
-/// The last action routes; those before it authenticate, which is not modelled.
+/// The one action of a listener or rule: those that would stand before it are refused.
 fn action(contents: &Contents, actions: &[Value]) -> Option<Action> {
     let action = actions.last()?;
     let text =
@@ -152,15 +202,21 @@ fn action(contents: &Contents, actions: &[Value]) -> Option<Action> {
             })
         }
         _ => {
-            let forward = action.get("forward").only().get("target_group").items().first();
-            let arn = action
-                .get("target_group_arn")
-                .non_empty()
-                .or(forward.and_then(|group| group.get("arn").as_str()))?;
-            let group = target_groups(contents).find(|group| group.text("arn") == arn)?;
+            let group = find_group(contents, group_arn(action)?)?;
             Some(Action::Forward(group.text("name").to_owned()))
         }
     }
+}
+
+/// The target group that an action forwards to.
+fn group_arn(action: &Value) -> Option<&str> {
+    let forward = action.get("forward").only().get("target_group").items().first();
+    action.get("target_group_arn").non_empty().or(forward.and_then(|group| group.get("arn").non_empty()))
+}
+
+/// The target group of this ARN.
+pub fn find_group<'a>(contents: &'a Contents, arn: &str) -> Option<&'a Arc<Resource>> {
+    target_groups(contents).find(|group| group.text("arn") == arn)
 }
 
 fn condition(condition: &Value) -> Option<Condition> {
@@ -228,7 +284,7 @@ pub fn drain_time(contents: &Contents, service: &Resource) -> Duration {
     let groups = service.state.get("load_balancer").items().iter();
     let delays = groups.filter_map(|block| {
         let arn = block.get("target_group_arn").as_str()?;
-        Some(deregistration_delay(target_groups(contents).find(|group| group.text("arn") == arn)?))
+        Some(deregistration_delay(find_group(contents, arn)?))
     });
     delays.max().unwrap_or_default()
 }

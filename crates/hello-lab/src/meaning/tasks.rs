@@ -151,12 +151,27 @@ pub fn not_modelled(definitions: &str) -> BTreeSet<String> {
         for (name, _) in inner.filter(|(name, value)| *name != "capabilities" && says_something(value)) {
             found.insert(format!("linuxParameters.{name}"));
         }
+        if name == "logConfiguration" {
+            found.extend(logs_not_modelled(value));
+        }
         let capabilities = value.get("capabilities").filter(|_| name == "linuxParameters");
         if capabilities.and_then(|capabilities| capabilities.get("add")).is_some_and(says_something) {
             found.insert("linuxParameters.capabilities.add".to_owned());
         }
     }
     found
+}
+
+/// What of a log configuration has no effect: every driver but `awslogs`, and most of that one's options.
+fn logs_not_modelled(logs: &Json) -> Vec<String> {
+    const OPTIONS: [&str; 3] = ["awslogs-group", "awslogs-region", "awslogs-stream-prefix"];
+    let driver = logs.get("logDriver").and_then(Json::as_str).unwrap_or_default();
+    if driver != "awslogs" {
+        return vec![format!("logConfiguration.logDriver {driver:?}")];
+    }
+    let options = logs.get("options").and_then(Json::as_object).into_iter().flatten();
+    let other = options.map(|(name, _)| name).filter(|name| !OPTIONS.contains(&name.as_str()));
+    other.map(|name| format!("logConfiguration.options.{name}")).collect()
 }
 
 /// The name of the definition's first container.

@@ -121,7 +121,7 @@ impl Provider {
             .diagnostics
             .extend(planned.planned.as_ref().and_then(|value| connection.admit(&schema.name, value)));
         if !config.is_null() && self.role == Role::Aws {
-            planned.diagnostics.extend(self.backend.remarks(&schema, &config));
+            planned.diagnostics.extend(self.backend.remarks(&schema, &prior, &config));
         }
         let private = if prior.is_null() { mark::private(self.mark()) } else { request.prior_private };
         Ok(plan::Response {
