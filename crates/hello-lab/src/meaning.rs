@@ -16,6 +16,8 @@ pub mod catalogue;
 pub mod databases;
 pub mod dns;
 pub mod document;
+#[cfg(test)]
+mod fixture;
 pub mod interfaces;
 pub mod load_balancers;
 pub mod log_groups;

@@ -114,3 +114,6 @@ fn record_set(contents: &Contents, record: &Value) -> Option<RecordSet> {
     };
     Some(RecordSet { ttl, data })
 }
+
+#[cfg(test)]
+mod tests;

@@ -305,3 +305,6 @@ pub fn free_public_address(
         .find(|address| !used.contains(address))
         .ok_or_else(|| AllocationError::NoPublicAddress(region.to_owned(), owner.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -343,3 +343,6 @@ fn number(value: &Value) -> Option<u64> {
         None => value.as_str()?.parse().ok(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -236,3 +236,6 @@ fn route(
     };
     Some((destination, target))
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,3 +36,6 @@ pub fn families(contents: &Contents) -> Vec<Family> {
     }
     families.into_values().collect()
 }
+
+#[cfg(test)]
+mod tests;

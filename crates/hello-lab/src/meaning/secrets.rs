@@ -111,3 +111,6 @@ fn parameter(contents: &Contents, name: &str) -> Result<Secret, String> {
     });
     value.ok_or_else(|| format!("unable to retrieve secrets from ssm: Invalid ssm parameters: {name}"))
 }
+
+#[cfg(test)]
+mod tests;

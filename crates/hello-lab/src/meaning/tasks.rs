@@ -278,3 +278,6 @@ fn fill(contents: &Contents, task: &str, container: Definition) -> Result<Contai
         name: container.name,
     })
 }
+
+#[cfg(test)]
+mod tests;

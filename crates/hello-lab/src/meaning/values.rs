@@ -146,9 +146,8 @@ pub fn recorded(type_name: &str, config: &Value) -> Vec<String> {
             }
         }
         "aws_acm_certificate" => {
-            if other(config.get("validation_method"), "DNS", &["DNS"]).is_some() {
-                recorded.push("validation_method".to_owned());
-            }
+            let other = other(config.get("validation_method"), "DNS", &["DNS"]);
+            recorded.extend(other.map(|_| "validation_method".to_owned()));
         }
         "aws_security_group" | "aws_default_security_group" => {
             const MODELLED: &[&str] = &[

@@ -68,7 +68,7 @@ fn readers(type_name: &str) -> &'static [&'static str] {
         ],
         "db_parameter_group" => &["meaning/databases.rs", "meaning/values.rs"],
         "db_snapshot" => &["controllers/snapshots.rs", "meaning/databases.rs"],
-        "db_subnet_group" => &["meaning/interfaces.rs"],
+        "db_subnet_group" | "nat_gateway" => &["meaning/interfaces.rs"],
         "ecs_service" => &[
             "controllers/services.rs",
             "meaning/interfaces.rs",
@@ -79,7 +79,6 @@ fn readers(type_name: &str) -> &'static [&'static str] {
         ],
         "ecs_task_definition" => &["meaning/tasks.rs", "meaning/values.rs", "backend.rs"],
         "eip" => &["meaning/values.rs"],
-        "nat_gateway" => &["meaning/interfaces.rs"],
         "route53_record" | "route53_zone" => &["meaning/dns.rs"],
         "vpc" | "subnet" | "internet_gateway" | "internet_gateway_attachment" => &["meaning/network.rs"],
         name if name.contains("route") => &["meaning/network.rs", "meaning/catalogue.rs"],

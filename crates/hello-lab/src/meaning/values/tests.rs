@@ -1,10 +1,13 @@
 use super::*;
 
-fn config(attributes: &[(&str, Value)]) -> Value {
+/// Attributes of a configuration.
+type Attributes<'a> = &'a [(&'a str, Value)];
+
+fn config(attributes: Attributes<'_>) -> Value {
     Value::object(attributes.iter().map(|(name, value)| (*name, value.clone())))
 }
 
-fn block(attributes: &[(&str, Value)]) -> Value {
+fn block(attributes: Attributes<'_>) -> Value {
     Value::List(vec![config(attributes)])
 }
 
@@ -12,7 +15,7 @@ fn block(attributes: &[(&str, Value)]) -> Value {
 fn a_value_that_the_lab_would_make_something_else_of_is_refused() {
     let awsvpc = ("network_configuration", block(&[]));
     let weighted = block(&[("target_group", Value::List(vec![config(&[]), config(&[])]))]);
-    let rows: &[(&str, &[(&str, Value)], &str)] = &[
+    let rows: &[(&str, Attributes<'_>, &str)] = &[
         ("aws_lb", &[("load_balancer_type", "network".into())], "load_balancer_type = \"network\""),
         ("aws_alb", &[("load_balancer_type", "gateway".into())], "load_balancer_type = \"gateway\""),
         ("aws_lb_target_group", &[("target_type", "lambda".into())], "target_type = \"lambda\""),
@@ -85,7 +88,7 @@ fn a_value_that_the_lab_would_make_something_else_of_is_refused() {
 
 #[test]
 fn what_is_not_known_yet_and_what_is_modelled_passes() {
-    let rows: &[(&str, &[(&str, Value)])] = &[
+    let rows: &[(&str, Attributes<'_>)] = &[
         ("aws_lb", &[("load_balancer_type", Value::UNKNOWN)]),
         ("aws_lb", &[]),
         ("aws_lb_target_group", &[("target_type", "ip".into()), ("protocol", "http".into())]),
@@ -105,7 +108,7 @@ fn what_is_not_known_yet_and_what_is_modelled_passes() {
 
 #[test]
 fn a_value_without_an_effect_is_named() {
-    let rows: &[(&str, &[(&str, Value)], &[&str])] = &[
+    let rows: &[(&str, Attributes<'_>, &[&str])] = &[
         ("aws_lb_target_group", &[], &["target_type"]),
         (
             "aws_lb_target_group",
