@@ -7,6 +7,7 @@
 //! - `arrows`: who reaches whom, and as whom
 //! - `changes`: what a change of the model does to new and to standing flows
 //! - `repair`: drift, interruption, more than is wanted, tear-down
+//! - `resources`: rules as Terraform applies them, in their three styles
 //! - `regions`: two VPCs side by side
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
@@ -20,3 +21,4 @@ mod changes;
 mod fixture;
 mod regions;
 mod repair;
+mod resources;

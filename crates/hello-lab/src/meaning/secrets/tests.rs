@@ -22,7 +22,7 @@ fn known() -> Known {
             ("version_stages", Value::strings(stages)),
         ];
         let config = Value::object([("secret_string_wo", Value::from(text))]);
-        known.put(Resource { made_at, config, ..resource("aws_secretsmanager_secret_version", &state) });
+        known.put(Resource { config, made_at, ..resource("aws_secretsmanager_secret_version", &state) });
     }
     let parameter =
         [("id", Value::from("/hello/color")), ("name", "/hello/color".into()), ("value", "blue".into())];
