@@ -3,7 +3,7 @@
 use super::interfaces;
 use crate::{
     store::Store,
-    world::{Contents, Draft, Resource, World},
+    world::{Contents, Draft, Resource, TaskRecord, TaskWish, World},
 };
 use std::sync::Arc;
 use terraform_provider_aws::{schema::Catalogue, value::Value};
@@ -68,6 +68,22 @@ pub(super) fn balancer(name: &str, attributes: &[(&str, Value)]) -> Resource {
     ];
     all.extend(attributes.iter().cloned());
     resource("aws_lb", &all)
+}
+
+/// A task that should run, of `arn:service` and `arn:definition`, in the first subnet.
+pub(super) fn task() -> TaskRecord {
+    TaskRecord {
+        service: "arn:service".to_owned(),
+        region: REGION.to_owned(),
+        definition: "arn:definition".to_owned(),
+        subnet: "subnet-a".to_owned(),
+        wish: TaskWish::Run,
+        registered: false,
+        created_at: 0,
+        was_ready: false,
+        failed: false,
+        stopped: None,
+    }
 }
 
 /// A world with resources, and with the addresses that they need.

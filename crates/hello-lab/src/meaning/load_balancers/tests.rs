@@ -1,5 +1,6 @@
-use super::super::fixture::{Known, balancer, block, object, resource, vpc};
+use super::super::fixture::{Known, balancer, block, object, resource, task as task_record, vpc};
 use super::*;
+use crate::world::TaskRecord;
 use std::path::Path;
 
 fn lab() -> Lab {
@@ -169,17 +170,7 @@ fn targets_are_the_registered_tasks_of_a_service_and_what_is_attached() {
         ("target_id", "10.0.0.99".into()),
     ];
     known.put(resource("aws_lb_target_group_attachment", &attached));
-    let task = |wish: TaskWish, registered: bool| crate::world::TaskRecord {
-        service: "arn:service".to_owned(),
-        region: "eu-west-1".to_owned(),
-        definition: "arn:definition".to_owned(),
-        subnet: "subnet-a".to_owned(),
-        wish,
-        registered,
-        created_at: 0,
-        was_ready: false,
-        stopped: None,
-    };
+    let task = |wish: TaskWish, registered: bool| TaskRecord { wish, registered, ..task_record() };
     known.change(|draft| {
         draft.put_task("runs", task(TaskWish::Run, true));
         draft.put_task("drains", task(TaskWish::Drain { until: 1, reason: String::new() }, true));

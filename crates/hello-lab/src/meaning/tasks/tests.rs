@@ -1,21 +1,6 @@
-use super::super::fixture::{Known, REGION, resource, vpc};
+use super::super::fixture::{Known, resource, task as record, vpc};
 use super::*;
-use crate::world::TaskWish;
 use terraform_provider_aws::value::Value;
-
-fn record() -> TaskRecord {
-    TaskRecord {
-        service: "arn:service".to_owned(),
-        region: REGION.to_owned(),
-        definition: "arn:definition".to_owned(),
-        subnet: "subnet-a".to_owned(),
-        wish: TaskWish::Run,
-        registered: false,
-        created_at: 0,
-        was_ready: false,
-        stopped: None,
-    }
-}
 
 /// The task of a definition with these containers.
 fn made(known: &Known, containers: &str) -> Result<Task, Stopped> {
