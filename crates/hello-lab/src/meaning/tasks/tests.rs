@@ -1,5 +1,6 @@
 use super::super::fixture::{Known, resource, task as record, vpc};
 use super::*;
+use std::net::Ipv4Addr;
 use terraform_provider_aws::value::Value;
 
 /// The task of a definition with these containers.
