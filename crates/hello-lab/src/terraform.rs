@@ -1,6 +1,6 @@
 //! Running the ordinary `terraform` on the lab.
 
-use crate::{environment::DEFAULT_LAB, preflight::find_program};
+use crate::{environment::DEFAULT_LAB, files::gone, preflight::find_program};
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use std::{
@@ -14,6 +14,9 @@ use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
 };
+
+/// How a state names the providers whose resources exist in state alone: `random`, and Terraform's own.
+const IN_STATE_ALONE: [&str; 2] = ["/hashicorp/random\"]", "\"terraform.io/builtin/terraform\"]"];
 
 /// The user's `terraform` in a directory, with the lab's environment.
 #[derive(Debug)]
@@ -120,30 +123,23 @@ async fn quiet(mut command: Command, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes the state of a lab that is gone from a Terraform directory. State that the lab did not make stays: it may
-/// describe real infrastructure.
+/// Removes the state of a lab that is gone from a Terraform directory, and the backup that Terraform keeps beside it. State
+/// that the lab did not make stays: it may describe real infrastructure.
 pub fn forget_state(directory: &Path, lab: &str) -> anyhow::Result<()> {
     let state = if lab == DEFAULT_LAB {
         directory.join("terraform.tfstate")
     } else {
         directory.join("terraform.tfstate.d").join(lab).join("terraform.tfstate")
     };
-    let text = match std::fs::read_to_string(&state) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        text => text.with_context(|| format!("read {}", state.display()))?,
-    };
-    let parsed: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| format!("read {}", state.display()))?;
-    if !is_of_lab(&parsed, lab) {
-        return Ok(());
-    }
-    let backup = state.with_extension("tfstate.backup");
-    for file in [&state, &backup] {
-        match std::fs::remove_file(file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("remove {}", file.display()));
-            }
-            _ => {}
+    for file in [&state, &state.with_extension("tfstate.backup")] {
+        let text = match std::fs::read_to_string(file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            text => text.with_context(|| format!("read {}", file.display()))?,
+        };
+        let parsed: serde_json::Value =
+            serde_json::from_str(&text).with_context(|| format!("read {}", file.display()))?;
+        if is_of_lab(&parsed, lab) {
+            gone(std::fs::remove_file(file)).with_context(|| format!("remove {}", file.display()))?;
         }
     }
     if lab != DEFAULT_LAB {
@@ -155,19 +151,29 @@ pub fn forget_state(directory: &Path, lab: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has the state resources of AWS, and are they all this lab's?
+/// Is nothing in the state but what this lab made? What exists in state alone has no mark: it is the lab's where it stands
+/// beside something of the lab's. State that has nothing in it is nobody's.
 fn is_of_lab(state: &serde_json::Value, lab: &str) -> bool {
     let resources = state["resources"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let of_aws = resources.iter().filter(|resource| {
-        resource["mode"] == "managed"
-            && resource["provider"].as_str().is_some_and(|name| name.contains("hashicorp/aws"))
+    let managed = resources.iter().filter(|resource| resource["mode"] != "data");
+    let mut instances = managed.flat_map(|resource| {
+        let instances = resource["instances"].as_array().into_iter().flatten();
+        instances.map(|instance| (resource["provider"].as_str().unwrap_or_default(), instance))
     });
-    let mut instances = of_aws.flat_map(|resource| resource["instances"].as_array().into_iter().flatten());
-    instances.all(|instance| {
+    let is_marked = |instance: &serde_json::Value| {
         let private = instance["private"].as_str().unwrap_or_default();
         let private = base64::engine::general_purpose::STANDARD.decode(private).unwrap_or_default();
         mark::check("resource", &private, Some(&crate::backend::mark(lab))).is_ok()
-    })
+    };
+    let (mut some_marked, mut some_plain) = (false, false);
+    let all = instances.all(|(provider, instance)| {
+        let marked = is_marked(instance);
+        let plain = IN_STATE_ALONE.iter().any(|name| provider.ends_with(name));
+        some_marked |= marked;
+        some_plain |= plain;
+        marked || plain
+    });
+    all && (some_marked || !some_plain)
 }
 
 #[cfg(test)]
@@ -190,29 +196,46 @@ mod tests {
         );
     }
 
-    fn state(private: &[u8]) -> String {
+    fn managed(provider: &str, private: &[u8]) -> serde_json::Value {
         let private = base64::engine::general_purpose::STANDARD.encode(private);
-        serde_json::json!({ "resources": [{
+        serde_json::json!({
             "mode": "managed",
-            "type": "aws_vpc",
-            "provider": "provider[\"registry.terraform.io/hashicorp/aws\"]",
+            "type": "anything",
+            "provider": format!("provider[\"{provider}\"]"),
             "instances": [{ "private": private }],
-        }]})
-        .to_string()
+        })
     }
 
     #[test]
     fn only_state_of_the_lab_is_forgotten() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("terraform.tfstate");
-        for (private, stays) in [
-            (mark::private(&crate::backend::mark("default")), false),
-            (mark::private(&crate::backend::mark("other")), true),
-            (b"{\"schema_version\":\"2\"}".to_vec(), true),
+        let of_lab =
+            managed("registry.terraform.io/hashicorp/aws", &mark::private(&crate::backend::mark("default")));
+        let of_another =
+            managed("registry.terraform.io/hashicorp/aws", &mark::private(&crate::backend::mark("other")));
+        let of_account = managed("registry.terraform.io/hashicorp/aws", b"{\"schema_version\":\"2\"}");
+        let of_cloud = managed("registry.terraform.io/hashicorp/google", b"");
+        let of_copy = managed("registry.terraform.io/example/aws", b"");
+        let drawn = managed("registry.terraform.io/hashicorp/random", b"");
+        let kept = managed("terraform.io/builtin/terraform", b"");
+        let data = serde_json::json!({ "mode": "data", "provider": "any", "instances": [{}] });
+        for (what, resources, stays) in [
+            ("the lab's", vec![&of_lab], false),
+            ("the lab's with what has no part", vec![&of_lab, &drawn, &kept, &data], false),
+            ("nothing", vec![], false),
+            ("another lab's", vec![&of_another], true),
+            ("a real account's", vec![&of_account], true),
+            ("another cloud's", vec![&of_cloud], true),
+            ("another AWS provider's", vec![&of_copy], true),
+            ("the lab's with another cloud's", vec![&of_lab, &of_cloud], true),
+            ("what has no part alone", vec![&drawn, &kept], true),
         ] {
-            std::fs::write(&file, state(&private)).unwrap();
-            forget_state(directory.path(), "default").unwrap();
-            assert_eq!(file.exists(), stays, "{}", String::from_utf8_lossy(&private));
+            for name in ["terraform.tfstate", "terraform.tfstate.backup"] {
+                let directory = tempfile::tempdir().unwrap();
+                let file = directory.path().join(name);
+                std::fs::write(&file, serde_json::json!({ "resources": resources }).to_string()).unwrap();
+                forget_state(directory.path(), "default").unwrap();
+                assert_eq!(file.exists(), stays, "{what} in {name}");
+            }
         }
     }
 }
