@@ -17,11 +17,14 @@ use std::{
     fs::{self, OpenOptions},
     io,
     os::{fd::OwnedFd, unix::process::CommandExt as _},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::watch,
+};
 
 /// The variable by which a process says whose part it is.
 const MARK: &str = "HELLO_LAB_PART";
@@ -178,11 +181,7 @@ impl Processes {
         };
         let alive = recorded.filter(|identity| Identity::of(identity.pid) == Some(*identity));
         let Some(identity) = alive.or_else(|| self.marked(name)) else { return Ok(None) };
-        let running = match Running::open(identity, None, record) {
-            // It ended in between.
-            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => return Ok(None),
-            running => running?,
-        };
+        let Some(running) = Running::opened(identity, record)? else { return Ok(None) };
         if recorded != Some(identity) {
             write_whole(&running.record, &serde_json::to_vec(&identity)?)?;
         }
@@ -264,9 +263,39 @@ fn all_processes() -> impl Iterator<Item = i32> {
 pub struct Running {
     identity: Identity,
     pidfd: AsyncFd<OwnedFd>,
-    /// There where this daemon started it: it must be waited for, or it stays as a zombie.
-    child: Option<Child>,
+    /// How it ended, where this daemon started it.
+    exit: Option<watch::Receiver<Option<ExitStatus>>>,
     record: PathBuf,
+}
+
+/// Writes down which process this is, for [`Running::recorded`].
+pub fn record_own(record: &Path) -> io::Result<()> {
+    let pid = i32::try_from(std::process::id()).expect("a process number is a positive i32");
+    let identity = Identity::of(pid).ok_or_else(|| io::Error::other("/proc does not know this process"))?;
+    write_whole(record, &serde_json::to_vec(&identity)?)
+}
+
+/// Waits for a child in the background: one that nobody waits for stays as a zombie when it ends.
+fn reap(mut child: Child, pidfd: OwnedFd) -> io::Result<watch::Receiver<Option<ExitStatus>>> {
+    let ended = watched(pidfd)?;
+    let (sender, exit) = watch::channel(None);
+    tokio::spawn(async move {
+        if ended.readable().await.is_ok()
+            && let Ok(status) = child.wait()
+        {
+            sender.send_replace(Some(status));
+        }
+    });
+    Ok(exit)
+}
+
+/// A pidfd that can be waited for: it is readable once the process has ended (pidfd_open(2)).
+fn watched(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe for types that may close their descriptor early; an OwnedFd that nobody can reach does not"
+    )]
+    AsyncFd::with_interest(pidfd, Interest::READABLE)
 }
 
 impl Running {
@@ -274,12 +303,28 @@ impl Running {
         let pid = rustix::process::Pid::from_raw(identity.pid)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "process number 0"))?;
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?;
-        #[expect(
-            deprecated,
-            reason = "its successor is unsafe for types that may close their descriptor early; an OwnedFd that nobody can reach does not"
-        )]
-        let pidfd = AsyncFd::with_interest(pidfd, Interest::READABLE)?;
-        Ok(Running { identity, pidfd, child, record })
+        let exit = child.map(|child| reap(child, pidfd.try_clone()?)).transpose()?;
+        Ok(Running { identity, pidfd: watched(pidfd)?, exit, record })
+    }
+
+    /// The process of another that runs with this identity; `None` where it has ended, however shortly ago: its number may
+    /// be another's by now.
+    fn opened(identity: Identity, record: PathBuf) -> io::Result<Option<Running>> {
+        match Running::open(identity, None, record) {
+            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(None),
+            running => Ok(Some(running?).filter(Running::is_alive)),
+        }
+    }
+
+    /// The process that wrote this record with [`record_own`], if it still runs.
+    pub fn recorded(record: &Path) -> io::Result<Option<Running>> {
+        let content = match fs::read(record) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            content => content?,
+        };
+        let identity = serde_json::from_slice::<Identity>(&content).ok();
+        let alive = identity.filter(|identity| Identity::of(identity.pid) == Some(*identity));
+        alive.map_or(Ok(None), |identity| Running::opened(identity, record.to_owned()))
     }
 
     /// Its process number.
@@ -295,25 +340,34 @@ impl Running {
         })
     }
 
-    /// Sends a signal; one that is gone already is no error.
+    /// Sends a signal; one that is gone already is no error. It goes by the pidfd, so it reaches no other process that has
+    /// got the number meanwhile.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        if !self.is_alive() {
-            return Ok(());
-        }
-        match kill(Pid::from_raw(self.identity.pid), signal) {
-            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        let signal = rustix::process::Signal::from_named_raw(signal as i32)
+            .ok_or_else(|| io::Error::other(format!("{signal} cannot be sent")))?;
+        match rustix::process::pidfd_send_signal(&self.pidfd, signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Waits for its end; the exit code where this daemon started it and it was not ended by a signal.
     pub async fn ended(&mut self) -> Option<i32> {
-        // A pidfd is readable once the process has ended (pidfd_open(2)).
         if let Ok(mut ready) = self.pidfd.readable().await {
             ready.retain_ready();
         }
-        let _ = fs::remove_file(&self.record);
-        self.child.as_mut().and_then(|child| child.wait().ok()?.code())
+        self.forget();
+        let exit = self.exit.as_mut()?.wait_for(Option::is_some).await.ok()?;
+        exit.and_then(|status| status.code())
+    }
+
+    /// Removes its record, unless it is a successor's by now.
+    fn forget(&self) {
+        let recorded = fs::read(&self.record).ok();
+        let recorded = recorded.and_then(|content| serde_json::from_slice::<Identity>(&content).ok());
+        if recorded == Some(self.identity) {
+            let _ = fs::remove_file(&self.record);
+        }
     }
 
     /// TERM, then KILL when it has not ended after `grace`.

@@ -7,7 +7,7 @@ use crate::{
     files::gone,
     lab::Lab,
     network::netns::Namespace,
-    process::{Described, Running},
+    process::Described,
     timeouts,
 };
 use std::{
@@ -76,7 +76,6 @@ impl Subcommand<'_> {
         let deadline = Instant::now() + timeouts::PROCESS_START;
         loop {
             if let Some(told) = told(&ready) {
-                reap(running);
                 return Ok(told);
             }
             if !running.is_alive() {
@@ -164,11 +163,6 @@ fn fingerprint(arguments: &[String], namespace: Option<&Namespace>) -> io::Resul
 /// What a server that is ready has said: a line, once it is whole.
 fn told(ready: &Path) -> Option<String> {
     fs::read_to_string(ready).ok()?.strip_suffix('\n').map(str::to_owned)
-}
-
-/// Waits for the end of a child in the background, so that it does not stay as a zombie.
-fn reap(mut running: Running) {
-    tokio::spawn(async move { running.ended().await });
 }
 
 /// Names of the servers that have a directory below `directory`.

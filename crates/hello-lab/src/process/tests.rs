@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use super::*;
 
 fn described(directory: &Path, name: &str, script: &str) -> Described {
@@ -80,4 +78,40 @@ async fn a_process_with_a_user_has_no_capability_left() {
     let output = fs::read_to_string(&part.log).unwrap();
     let words: Vec<_> = output.split_whitespace().collect();
     assert_eq!(words, ["65534", "CapEff:", "0000000000000000", "CapBnd:", "0000000000000000"]);
+}
+
+#[tokio::test]
+async fn a_process_that_nobody_waits_for_does_not_stay_as_a_zombie() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = lab(directory.path()).start(&described(directory.path(), "part", "exec sleep 600")).unwrap();
+    let pid = running.pid();
+    running.signal(Signal::SIGKILL).unwrap();
+    drop(running);
+    let gone = async {
+        while Path::new(&format!("/proc/{pid}")).exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.expect("it is waited for");
+}
+
+#[tokio::test]
+async fn the_end_of_a_process_leaves_the_record_of_its_successor() {
+    let directory = tempfile::tempdir().unwrap();
+    let processes = lab(directory.path());
+    let mut running = processes.start(&described(directory.path(), "part", "exit 0")).unwrap();
+    let successor = serde_json::to_vec(&Identity { pid: 1, start_time: 1 }).unwrap();
+    fs::write(processes.record("part"), &successor).unwrap();
+    tokio::time::timeout(Duration::from_secs(20), running.ended()).await.unwrap();
+    assert_eq!(fs::read(processes.record("part")).unwrap(), successor);
+}
+
+#[tokio::test]
+async fn who_recorded_itself_is_found_while_it_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let record = directory.path().join("process");
+    assert!(Running::recorded(&record).unwrap().is_none());
+    record_own(&record).unwrap();
+    let found = Running::recorded(&record).unwrap().unwrap();
+    assert_eq!(u32::try_from(found.pid()), Ok(std::process::id()));
 }
