@@ -12,6 +12,7 @@ use crate::{
     preflight::{self, Machine},
     publish,
     task::shim,
+    timeouts,
 };
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
@@ -187,7 +188,9 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-            runtime.block_on(daemon::run(lab, port))?;
+            let ended = runtime.block_on(daemon::run(lab, port));
+            runtime.shutdown_timeout(timeouts::DAEMON_LAST_STEP);
+            ended?;
         }
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -203,8 +206,8 @@ async fn call(lab: &Lab, data: &Path, command: Command) -> anyhow::Result<ExitCo
         Command::Down(down) => return down.run(lab).await,
         Command::Reset(down) => {
             down.run(lab).await?;
-            up::start(lab, data, None).await?;
-            return Ok(ExitCode::SUCCESS);
+            let started = up::start(lab, data, None).await?;
+            return Ok(if started { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Exec(exec) => return exec.run(lab).await,
         Command::Status => Request::Status,

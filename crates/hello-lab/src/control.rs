@@ -6,8 +6,9 @@ mod server;
 pub use client::{Client, ControlError};
 pub use server::{Handler, Replies, bind, serve};
 
+use crate::timeouts;
 use serde::{Deserialize, Serialize};
-use std::{net::Ipv4Addr, path::PathBuf};
+use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +62,31 @@ pub enum Request {
     Settle,
     /// Ends the daemon; the parts stay.
     Stop,
+}
+
+impl Request {
+    /// How long the daemon may be silent; `None` where that may be for ever, or for as long as something is copied.
+    pub fn silence(&self) -> Option<Duration> {
+        match self {
+            Request::Status
+            | Request::Environment
+            | Request::Events { follow: false, .. }
+            | Request::Logs { follow: false, .. }
+            | Request::Locate { .. }
+            | Request::Stop => Some(timeouts::CONTROL_ANSWER),
+            Request::Fault { .. } => Some(timeouts::PART_READY + timeouts::CONTROL_ANSWER),
+            Request::Settle => Some(timeouts::SETTLED + timeouts::CONTROL_ANSWER),
+            Request::Events { .. }
+            | Request::Logs { .. }
+            | Request::Database { .. }
+            | Request::Push { .. } => None,
+        }
+    }
+
+    /// Does it go on for as long as its caller likes?
+    pub fn follows(&self) -> bool {
+        matches!(self, Request::Events { follow: true, .. } | Request::Logs { follow: true, .. })
+    }
 }
 
 /// Something that is done to a database instance.

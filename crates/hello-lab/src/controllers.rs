@@ -33,7 +33,10 @@ use crate::{
     world::World,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
 
 /// What controllers share.
 #[derive(Debug)]
@@ -160,18 +163,21 @@ enum Cause {
     Time,
 }
 
-/// Runs every controller until `stop` turns true.
-pub async fn run(context: Arc<Context>, port: u16, stop: watch::Receiver<bool>) {
-    tokio::join!(
-        network::run(Arc::clone(&context), stop.clone()),
-        internet::run(Arc::clone(&context), port, stop.clone()),
-        dns::run(Arc::clone(&context), stop.clone()),
-        log_groups::run(Arc::clone(&context), stop.clone()),
-        databases::run(Arc::clone(&context), stop.clone()),
-        snapshots::run(Arc::clone(&context), stop.clone()),
-        load_balancers::run(Arc::clone(&context), stop.clone()),
-        services::run(context, stop),
-    );
+/// Runs every controller until `stop` turns true. One that panics ends them all: without it the lab would look whole.
+pub async fn run(context: Arc<Context>, port: u16, stop: watch::Receiver<bool>) -> Result<(), JoinError> {
+    let mut running = JoinSet::new();
+    running.spawn(network::run(Arc::clone(&context), stop.clone()));
+    running.spawn(internet::run(Arc::clone(&context), port, stop.clone()));
+    running.spawn(dns::run(Arc::clone(&context), stop.clone()));
+    running.spawn(log_groups::run(Arc::clone(&context), stop.clone()));
+    running.spawn(databases::run(Arc::clone(&context), stop.clone()));
+    running.spawn(snapshots::run(Arc::clone(&context), stop.clone()));
+    running.spawn(load_balancers::run(Arc::clone(&context), stop.clone()));
+    running.spawn(services::run(context, stop));
+    while let Some(ended) = running.join_next().await {
+        ended?;
+    }
+    Ok(())
 }
 
 /// How long a controller sleeps when all is well, and when something has failed.

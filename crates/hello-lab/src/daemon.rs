@@ -16,6 +16,7 @@ use crate::{
     events::Events,
     lab::Lab,
     load_balancer::LoadBalancers,
+    process::{Running, record_own},
     publish::PublishedPorts,
     secret::random_digits,
     store::{Store, StoreError},
@@ -26,7 +27,10 @@ use crate::{
 };
 use answers::Answers;
 use anyhow::Context as _;
-use nix::fcntl::{Flock, FlockArg};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::signal::Signal,
+};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -40,6 +44,7 @@ use terraform_provider_aws::{
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
+    task::JoinSet,
 };
 
 /// The socket of the command line.
@@ -54,6 +59,24 @@ pub fn runs(lab: &Lab) -> std::io::Result<bool> {
         lock => lock?,
     };
     Ok(Flock::lock(lock, FlockArg::LockSharedNonblock).is_err())
+}
+
+/// Where a daemon writes down which process it is.
+fn record(lab: &Lab) -> PathBuf {
+    lab.run("daemon").join("process")
+}
+
+/// The process number of the lab's daemon, as it wrote it down.
+pub fn process(lab: &Lab) -> Option<i32> {
+    Running::recorded(&record(lab)).ok().flatten().map(|running| running.pid())
+}
+
+/// Kills the lab's daemon, whatever it is doing. Its parts go on.
+pub async fn kill(lab: &Lab) -> std::io::Result<()> {
+    match Running::recorded(&record(lab))? {
+        Some(running) => running.stop_with(Signal::SIGKILL, timeouts::KILLED).await,
+        None => Ok(()),
+    }
 }
 
 /// Takes the lock of a lab's daemon; `None` where another daemon has it for good.
@@ -81,6 +104,7 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
     let _lock = take_lock(&directory.join("lock"))
         .await?
         .with_context(|| format!("the lab {:?} has a daemon already", lab.name()))?;
+    record_own(&record(&lab)).context("write down the daemon's process number")?;
     let store = Store::open(&lab.data("store"))?;
     let world = Arc::new(World::load(store, &Catalogue::aws())?);
     choose_password(&world)?;
@@ -100,38 +124,48 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
         lab: lab.clone(),
     });
     let (stop, stopped) = watch::channel(false);
+    let mut organs: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let backend: Arc<dyn Backend> = Arc::new(LabBackend::new(lab.name(), world, board, Arc::clone(&events)));
     for (name, socket) in environment::sockets(&lab) {
         let parent = socket.parent().expect("the socket is in a directory");
         fs::create_dir_all(parent)?;
         fs::set_permissions(parent, fs::Permissions::from_mode(0o700))?;
         let (backend, stopped) = (Arc::clone(&backend), stopped.clone());
-        tokio::spawn(async move {
+        organs.spawn(async move {
             let served =
-                serve_reattach(&socket, Role::of_name(name), backend, Environment::default(), stopped).await;
-            if let Err(error) = served {
-                tracing::error!("the provider {name} is not served: {error}");
-            }
+                serve_reattach(&socket, Role::of_name(name), backend, Environment::default(), stopped);
+            served.await.with_context(|| format!("serve the provider {name}"))
         });
     }
-    let controllers = tokio::spawn(controllers::run(Arc::clone(&context), port, stopped.clone()));
+    let controllers = controllers::run(Arc::clone(&context), port, stopped.clone());
+    organs.spawn(async { controllers.await.context("run the controllers") });
     events.tell("daemon", &format!("the daemon has started, version {}", env!("CARGO_PKG_VERSION")));
     let listener = control::bind(&control_socket(&lab)).context("open the daemon's socket")?;
     let answers = Arc::new(Answers::new(context, stop.clone()));
-    let control = tokio::spawn(control::serve(listener, answers, stopped.clone()));
+    let control = control::serve(listener, answers, stopped.clone());
+    organs.spawn(async {
+        control.await;
+        Ok(())
+    });
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut asked = stopped;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = asked.wait_for(|stop| *stop) => {}
-    }
+    let ended = tokio::select! {
+        biased;
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        _ = asked.wait_for(|stop| *stop) => Ok(()),
+        // Half a daemon would look like a whole one: it ends, and says why.
+        Some(ended) = organs.join_next() => ended.context("go on").flatten(),
+    };
     stop.send_replace(true);
-    let _ = tokio::time::timeout(timeouts::DAEMON_STOP, controllers).await;
-    control.await.context("answer the command line")??;
-    events.tell("daemon", "the daemon has ended; the parts go on");
-    Ok(())
+    // What does not end by itself is ended where it is, as by a kill.
+    let _ = tokio::time::timeout(timeouts::DAEMON_STOP, organs.join_all()).await;
+    match &ended {
+        Ok(()) => events.tell("daemon", "the daemon has ended; the parts go on"),
+        Err(error) => events.tell("daemon", &format!("the daemon has failed; the parts go on: {error:#}")),
+    }
+    ended
 }
 
 fn choose_password(world: &World) -> Result<(), StoreError> {

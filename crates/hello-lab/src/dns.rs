@@ -18,7 +18,7 @@ use crate::{
     subcommand::{self, Subcommand},
 };
 use model::ServerData;
-use std::{fs, io, net::Ipv4Addr, os::unix::fs::PermissionsExt as _, path::PathBuf};
+use std::{collections::BTreeSet, fs, io, net::Ipv4Addr, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 /// The file that a server reads, in its directory.
 const DATA: &str = "data.json";
@@ -75,17 +75,23 @@ impl DnsServers {
         self.server(name, None).delete().await
     }
 
-    /// Ends all servers, also those of an earlier daemon; goes on after an error and gives all.
-    pub async fn teardown(&self) -> Vec<io::Error> {
+    /// Ends all servers but these, also those of an earlier daemon; goes on after an error and gives all.
+    pub async fn delete_others(&self, wanted: &BTreeSet<String>) -> Vec<io::Error> {
         let mut errors = Vec::new();
         match subcommand::names(&self.lab.run("dns")) {
             Ok(names) => {
-                for name in names {
-                    errors.extend(self.delete(&name).await.err());
+                for name in names.iter().filter(|name| !wanted.contains(*name)) {
+                    errors.extend(self.delete(name).await.err());
                 }
             }
             Err(error) => errors.push(error),
         }
+        errors
+    }
+
+    /// Ends all servers, also those of an earlier daemon; goes on after an error and gives all.
+    pub async fn teardown(&self) -> Vec<io::Error> {
+        let mut errors = self.delete_others(&BTreeSet::new()).await;
         errors.extend(subcommand::remove_empty(&self.lab.run("dns")).err());
         errors
     }

@@ -3,13 +3,7 @@
 //! Such a server writes `ready` into its directory once its sockets are open, with what there is to tell (a port). Its
 //! arguments are kept in `started`: one that was started with others is replaced.
 
-use crate::{
-    files::gone,
-    lab::Lab,
-    network::netns::Namespace,
-    process::Described,
-    timeouts,
-};
+use crate::{files::gone, lab::Lab, network::netns::Namespace, process::Described, timeouts};
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},

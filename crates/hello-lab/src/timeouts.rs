@@ -23,6 +23,12 @@ pub const PART_GONE: Duration = Duration::from_secs(420);
 /// For the daemon to accept a caller: it does nothing else on that socket.
 pub const CONTROL_CONNECT: Duration = Duration::from_secs(5);
 
+/// For the next line of an answer that needs no more than the daemon's memory and files.
+pub const CONTROL_ANSWER: Duration = Duration::from_secs(10);
+
+/// For a caller to read a line: its terminal may be held for a moment, but one that was stopped must not keep a place.
+pub const CONTROL_WRITE: Duration = Duration::from_secs(30);
+
 /// For a caller's one line: a command line sends it at once.
 pub const CONTROL_REQUEST: Duration = Duration::from_secs(5);
 
@@ -39,8 +45,15 @@ pub const DAEMON_START: Duration = Duration::from_secs(15);
 /// machine within a second. Shorter than [`DAEMON_START`], so that who waits for the start is told.
 pub const DAEMON_LOCK: Duration = Duration::from_secs(5);
 
-/// For a daemon to end after it was told to: it finishes the steps it is in.
-pub const DAEMON_STOP: Duration = Duration::from_secs(30);
+/// In a daemon that was told to end, for its controllers to finish the steps that they are in.
+pub const DAEMON_STOP: Duration = Duration::from_secs(10);
+
+/// And for calls that block: what is asked of the kernel.
+pub const DAEMON_LAST_STEP: Duration = Duration::from_secs(5);
+
+/// For the end of a daemon that said it would end, then it is killed: [`DAEMON_STOP`] and [`DAEMON_LAST_STEP`], and some
+/// seconds of a busy machine.
+pub const DAEMON_END: Duration = Duration::from_secs(20);
 
 /// For everything to be as it should be after `terraform apply`: tasks are pulled, started and checked.
 pub const SETTLED: Duration = Duration::from_secs(120);

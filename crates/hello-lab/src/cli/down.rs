@@ -8,13 +8,13 @@ use crate::{
     terraform::forget_state,
     timeouts,
 };
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// What `down` is told.
@@ -25,18 +25,32 @@ pub(super) struct Down {
     directory: PathBuf,
 }
 
+/// Does the lab's daemon end within this time? One that is not there has ended.
+async fn ends(lab: &Lab, patience: Duration) -> anyhow::Result<bool> {
+    let deadline = Instant::now() + patience;
+    while daemon::runs(lab)? {
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        tokio::time::sleep(timeouts::POLL_START).await;
+    }
+    Ok(true)
+}
+
 impl Down {
     pub(super) async fn run(&self, lab: &Lab) -> anyhow::Result<ExitCode> {
-        match ask(lab, &Request::Stop, &mut io::sink()).await {
-            Ok(_) | Err(ControlError::NotRunning { .. } | ControlError::Broken(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let deadline = Instant::now() + timeouts::DAEMON_STOP;
-        while daemon::runs(lab)? {
-            if Instant::now() > deadline {
-                bail!("the daemon has not ended after {} s", timeouts::DAEMON_STOP.as_secs());
+        // Whether it obeys or not, the lab goes: what it does not do by itself is done to it.
+        let patience = match ask(lab, &Request::Stop, &mut io::sink()).await {
+            Ok(_) | Err(ControlError::Broken(_)) => timeouts::DAEMON_END,
+            Err(_) => Duration::ZERO,
+        };
+        if !ends(lab, patience).await? {
+            daemon::kill(lab).await.context("kill the daemon")?;
+            if !ends(lab, timeouts::KILLED).await? {
+                bail!(
+                    "the daemon has not ended, though it was killed; `ps` and the kernel's log say what it waits for"
+                );
             }
-            tokio::time::sleep(timeouts::POLL_START).await;
         }
         let mut errors = daemon::tear_down(lab).await;
         if let Err(error) = forget_state(&self.directory, lab.name()) {

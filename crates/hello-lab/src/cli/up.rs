@@ -130,6 +130,13 @@ pub(super) async fn start(lab: &Lab, data: &Path, port: Option<u16>) -> anyhow::
     let deadline = Instant::now() + timeouts::DAEMON_START;
     while !answers(lab, &socket).await {
         if let Some(status) = daemon.try_wait()? {
+            if daemon::runs(lab)? {
+                let number = daemon::process(lab).map(|pid| format!(" (process {pid})")).unwrap_or_default();
+                bail!(
+                    "the lab has a daemon{number} that does not answer: it is stopped, or the machine is overloaded. \
+                     Kill it with SIGKILL and run this again: its parts go on"
+                );
+            }
             bail!("the daemon has ended with {status}; {} says why", path.display());
         }
         if Instant::now() > deadline {

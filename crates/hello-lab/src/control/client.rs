@@ -2,7 +2,7 @@
 
 use super::{Reply, Request};
 use crate::timeouts;
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::UnixStream,
@@ -22,6 +22,17 @@ pub enum ControlError {
         "the daemon has gone away in the middle of an answer; `hello-lab up` starts it again and loses nothing"
     )]
     Broken(#[source] io::Error),
+    /// The daemon is there and says nothing.
+    #[error(
+        "the daemon of the lab {lab:?} has said nothing for {} s: it is stopped, or the machine is overloaded; `hello-lab down` ends it all the same",
+        after.as_secs()
+    )]
+    Silent {
+        /// The lab's name.
+        lab: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// The daemon says no.
     #[error("{0}")]
     Refused(String),
@@ -30,6 +41,7 @@ pub enum ControlError {
 /// A connection to the daemon.
 #[derive(Debug)]
 pub struct Client {
+    lab: String,
     stream: BufReader<UnixStream>,
 }
 
@@ -38,7 +50,7 @@ impl Client {
     pub async fn connect(lab: &str, socket: &Path) -> Result<Client, ControlError> {
         let connect = tokio::time::timeout(timeouts::CONTROL_CONNECT, UnixStream::connect(socket));
         match connect.await {
-            Ok(Ok(stream)) => Ok(Client { stream: BufReader::new(stream) }),
+            Ok(Ok(stream)) => Ok(Client { lab: lab.to_owned(), stream: BufReader::new(stream) }),
             Ok(Err(_)) | Err(_) => Err(ControlError::NotRunning { lab: lab.to_owned() }),
         }
     }
@@ -53,13 +65,22 @@ impl Client {
         line.push(b'\n');
         self.stream.get_mut().write_all(&line).await.map_err(ControlError::Broken)?;
         let mut lines = self.stream.lines();
-        while let Some(line) = lines.next_line().await.map_err(ControlError::Broken)? {
+        loop {
+            let line = match request.silence() {
+                None => lines.next_line().await,
+                Some(after) => match tokio::time::timeout(after, lines.next_line()).await {
+                    Ok(line) => line,
+                    Err(_) => return Err(ControlError::Silent { lab: self.lab, after }),
+                },
+            };
+            let Some(line) = line.map_err(ControlError::Broken)? else {
+                return Err(ControlError::Broken(io::ErrorKind::UnexpectedEof.into()));
+            };
             match serde_json::from_str(&line).map_err(|error| ControlError::Broken(error.into()))? {
                 Reply::Line(text) => show(&text),
                 Reply::Done(result) => return Ok(result),
                 Reply::Error(sentence) => return Err(ControlError::Refused(sentence)),
             }
         }
-        Err(ControlError::Broken(io::ErrorKind::UnexpectedEof.into()))
     }
 }

@@ -11,6 +11,8 @@ use tokio::{
 
 /// Callers at once; each has one request.
 const MAX_CALLERS: usize = 64;
+/// Of those, callers that follow something. The rest is for those who come with a question.
+const MAX_FOLLOWERS: usize = 32;
 /// Bytes of a request.
 const MAX_REQUEST: u64 = 64 << 10;
 /// Lines that an answer may be ahead of its reader.
@@ -51,29 +53,45 @@ pub fn bind(socket: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves until `stop` turns true.
-pub async fn serve(
-    listener: UnixListener,
-    handler: Arc<dyn Handler>,
-    mut stop: watch::Receiver<bool>,
-) -> io::Result<()> {
+pub async fn serve(listener: UnixListener, handler: Arc<dyn Handler>, mut stop: watch::Receiver<bool>) {
     let callers = Arc::new(Semaphore::new(MAX_CALLERS));
+    let followers = Arc::new(Semaphore::new(MAX_FOLLOWERS));
     loop {
-        let (stream, _) = tokio::select! {
-            accepted = listener.accept() => accepted?,
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
         };
-        let Ok(permit) = Arc::clone(&callers).try_acquire_owned() else { continue };
-        let handler = Arc::clone(&handler);
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            // A caller that has gone already, or no file descriptor left for the moment.
+            Err(error) => {
+                tracing::warn!("failed to accept: {error}");
+                tokio::time::sleep(timeouts::ACCEPT).await;
+                continue;
+            }
+        };
+        let Ok(permit) = Arc::clone(&callers).try_acquire_owned() else {
+            refuse(&stream, &format!("{MAX_CALLERS} callers are being answered already; try it again"));
+            continue;
+        };
+        let (handler, followers) = (Arc::clone(&handler), Arc::clone(&followers));
         tokio::spawn(async move {
             let _permit = permit;
-            if let Err(error) = answer(stream, handler.as_ref()).await {
+            if let Err(error) = answer(stream, handler.as_ref(), &followers).await {
                 tracing::debug!("a caller went away: {error}");
             }
         });
     }
 }
 
-async fn answer(stream: UnixStream, handler: &dyn Handler) -> io::Result<()> {
+/// Says no to a caller without waiting for it.
+fn refuse(stream: &UnixStream, sentence: &str) {
+    let reply = serde_json::to_string(&Reply::Error(sentence.to_owned())).expect("a reply is JSON");
+    // It may have gone.
+    let _ = stream.try_write(format!("{reply}\n").as_bytes());
+}
+
+async fn answer(stream: UnixStream, handler: &dyn Handler, followers: &Semaphore) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(read.take(MAX_REQUEST));
@@ -84,10 +102,18 @@ async fn answer(stream: UnixStream, handler: &dyn Handler) -> io::Result<()> {
     let work = async {
         let last = match serde_json::from_str::<Request>(&line) {
             Err(error) => Reply::Error(format!("the request cannot be read: {error}")),
-            Ok(request) => match handler.handle(request, &Replies(sender.clone())).await {
-                Ok(result) => Reply::Done(result),
-                Err(sentence) => Reply::Error(sentence),
-            },
+            Ok(request) => {
+                let place = request.follows().then(|| followers.try_acquire()).transpose();
+                match place {
+                    Err(_) => Reply::Error(format!(
+                        "{MAX_FOLLOWERS} callers follow events or logs already: end one of them first"
+                    )),
+                    Ok(_place) => match handler.handle(request, &Replies(sender.clone())).await {
+                        Ok(result) => Reply::Done(result),
+                        Err(sentence) => Reply::Error(sentence),
+                    },
+                }
+            }
         };
         // The caller may have gone.
         let _ = sender.send(last).await;
@@ -97,7 +123,9 @@ async fn answer(stream: UnixStream, handler: &dyn Handler) -> io::Result<()> {
         while let Some(reply) = replies.recv().await {
             let mut bytes = serde_json::to_vec(&reply).expect("a reply is JSON");
             bytes.push(b'\n');
-            write.write_all(&bytes).await?;
+            tokio::time::timeout(timeouts::CONTROL_WRITE, write.write_all(&bytes))
+                .await
+                .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             if !matches!(reply, Reply::Line(_)) {
                 break;
             }
@@ -132,6 +160,11 @@ mod tests {
                     replies.line("two").await;
                     Ok("result".to_owned())
                 }
+                Request::Events { follow: true, .. } => {
+                    replies.line("follows").await;
+                    replies.closed().await;
+                    Ok(String::new())
+                }
                 _ => Err("not that".to_owned()),
             }
         }
@@ -144,7 +177,7 @@ mod tests {
         let server = tokio::spawn(serve(bind(&socket).unwrap(), Arc::new(Echo), stopped));
         test(&socket).await;
         stop.send(true).unwrap();
-        server.await.unwrap().unwrap();
+        server.await.unwrap();
     }
 
     #[tokio::test]
@@ -173,5 +206,29 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let error = Client::connect("mine", &directory.path().join("none")).await.unwrap_err();
         assert_eq!(error.to_string(), "the lab \"mine\" does not run: `hello-lab up` starts it");
+    }
+
+    #[tokio::test]
+    async fn those_who_follow_leave_room_for_a_question() {
+        with_server(async |socket| {
+            let mut follow = serde_json::to_vec(&Request::Events { follow: true, last: 0 }).unwrap();
+            follow.push(b'\n');
+            let mut followers = Vec::new();
+            for _ in 0..MAX_FOLLOWERS {
+                let mut stream = UnixStream::connect(socket).await.unwrap();
+                stream.write_all(&follow).await.unwrap();
+                let mut stream = BufReader::new(stream);
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                assert!(line.contains("follows"), "{line}");
+                followers.push(stream);
+            }
+            let one_more = Client::connect("test", socket).await.unwrap();
+            let refused = one_more.ask(&Request::Events { follow: true, last: 0 }, |_| ()).await.unwrap_err();
+            assert!(refused.to_string().contains("end one of them first"), "{refused}");
+            let client = Client::connect("test", socket).await.unwrap();
+            assert_eq!(client.ask(&Request::Status, |_| ()).await.unwrap(), "result");
+        })
+        .await;
     }
 }

@@ -7,34 +7,38 @@ use crate::{
     meaning,
     world::Resource,
 };
-use std::{collections::BTreeSet, sync::Arc};
-use tokio::{sync::watch, task::JoinSet};
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::{
+    sync::watch,
+    task::{self, JoinSet},
+};
 
 /// Runs until `stop` turns true.
 pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     let mut wake = Wake::new(&context, None, stop.clone());
     let (ended, ends) = watch::channel(0);
     let mut workers = JoinSet::new();
-    let mut working: BTreeSet<String> = BTreeSet::new();
+    let mut working: BTreeMap<String, task::Id> = BTreeMap::new();
     loop {
         wake.begin();
-        while let Some(ended) = workers.try_join_next() {
+        while let Some(ended) = workers.try_join_next_with_id() {
             // A worker that panicked is begun anew with all others that are not there.
-            match ended {
-                Ok(identifier) => {
-                    working.remove(&identifier);
+            let id = match ended {
+                Ok((id, ())) => id,
+                Err(error) => {
+                    tracing::error!("a database's worker has failed: {error}");
+                    error.id()
                 }
-                Err(error) => tracing::error!("a database's worker has failed: {error}"),
-            }
+            };
+            working.retain(|_, worker| *worker != id);
         }
         for resource in context.world.snapshot().of_type("aws_db_instance") {
             let identifier = resource.text("identifier").to_owned();
-            if working.insert(identifier.clone()) {
+            if !working.contains_key(&identifier) {
                 let (context, ends, stop) = (Arc::clone(&context), ends.clone(), stop.clone());
-                workers.spawn(async move {
-                    work(&context, &identifier, ends, stop).await;
-                    identifier
-                });
+                let own = identifier.clone();
+                let worker = workers.spawn(async move { work(&context, &own, ends, stop).await });
+                working.insert(identifier, worker.id());
             }
         }
         let woken = tokio::select! {
@@ -45,7 +49,8 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
             }
         };
         if !woken {
-            while workers.join_next().await.is_some() {}
+            // What it is in the middle of, a copy above all, goes on or begins anew with the next daemon.
+            workers.shutdown().await;
             return;
         }
     }

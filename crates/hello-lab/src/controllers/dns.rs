@@ -12,13 +12,12 @@ use tokio::sync::watch;
 /// Runs until `stop` turns true.
 pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     let mut wake = Wake::new(&context, None, stop);
-    let mut known: BTreeSet<String> = BTreeSet::new();
     loop {
         wake.begin();
         let generation = context.world.generation();
         let mut well = false;
         if context.has_network(generation) {
-            let condition = match pass(&context, &mut known).await {
+            let condition = match pass(&context).await {
                 Ok(()) => Condition::Ready(generation),
                 Err(sentence) => Condition::Pending(sentence),
             };
@@ -35,7 +34,7 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     }
 }
 
-async fn pass(context: &Context, known: &mut BTreeSet<String>) -> Result<(), String> {
+async fn pass(context: &Context) -> Result<(), String> {
     let contents = context.world.snapshot();
     let host = InternetHost::Dns;
     let mut wanted = BTreeSet::new();
@@ -63,11 +62,6 @@ async fn pass(context: &Context, known: &mut BTreeSet<String>) -> Result<(), Str
             failed.push(format!("{name}: {error}"));
         }
     }
-    for name in known.difference(&wanted) {
-        if let Err(error) = context.dns.delete(name).await {
-            failed.push(format!("{name}: {error}"));
-        }
-    }
-    *known = wanted;
+    failed.extend(context.dns.delete_others(&wanted).await.iter().map(ToString::to_string));
     if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }

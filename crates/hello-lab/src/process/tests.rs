@@ -83,7 +83,8 @@ async fn a_process_with_a_user_has_no_capability_left() {
 #[tokio::test]
 async fn a_process_that_nobody_waits_for_does_not_stay_as_a_zombie() {
     let directory = tempfile::tempdir().unwrap();
-    let running = lab(directory.path()).start(&described(directory.path(), "part", "exec sleep 600")).unwrap();
+    let running =
+        lab(directory.path()).start(&described(directory.path(), "part", "exec sleep 600")).unwrap();
     let pid = running.pid();
     running.signal(Signal::SIGKILL).unwrap();
     drop(running);

@@ -174,6 +174,20 @@ async fn a_server_is_unprivileged_and_small() {
 }
 
 #[tokio::test]
+async fn a_second_daemon_ends_the_servers_that_nobody_wants_any_more() {
+    let bench = Bench::new();
+    let data = zone("example.com", &[], None);
+    bench.serve(&data).await;
+    bench.servers.reconcile("behind", &bench.namespace, &[OTHER], &data).await.unwrap();
+    let kept = bench.servers.pid("main");
+    let second = DnsServers::new(&bench.lab, PROGRAM);
+    let errors = second.delete_others(&["main".to_owned()].into()).await;
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!((second.pid("main"), second.pid("behind")), (kept, None));
+    assert!(!bench.lab.run("dns").join("behind").exists());
+}
+
+#[tokio::test]
 async fn teardown_leaves_neither_process_nor_file() {
     let bench = Bench::new();
     let data = zone("example.com", &[], None);

@@ -1,4 +1,5 @@
-//! A lab's whole life: destroyed with Terraform and taken down; and a daemon that is killed while nothing changes.
+//! A lab's whole life: destroyed with Terraform and taken down; a daemon that is killed while nothing changes, and one
+//! that answers nobody.
 
 use crate::support::{
     lab::{DESTROY, LONG, TestLab},
@@ -52,6 +53,22 @@ fn what_runs_outlives_the_daemon_and_a_destroyed_lab_leaves_nothing() {
     assert_eq!(unexpected, Vec::<&String>::new());
     assert_eq!(lab.parts(), Parts::default());
     lab.step("terraform has destroyed every part");
+    lab.down().ok();
+    before.is_restored(&lab);
+    lab.step("nothing is left");
+}
+
+#[test]
+fn a_lab_whose_daemon_answers_nobody_is_taken_down() {
+    let lab = TestLab::empty();
+    let before = Footprint::of(&lab);
+    lab.start_daemon();
+    let daemon = nix::unistd::Pid::from_raw(lab.daemon().expect("a daemon runs"));
+    nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    let said = lab.cli(&["status"]);
+    assert!(!said.status.success());
+    assert!(said.stderr.contains("hello-lab down"), "{}", said.stderr);
+    lab.step("a daemon that was stopped is told from one that is not there");
     lab.down().ok();
     before.is_restored(&lab);
     lab.step("nothing is left");
