@@ -8,12 +8,15 @@ mod waits;
 use crate::{
     board::{Board, WaitError},
     events::{Events, now},
-    meaning::{catalogue, interfaces, log_groups, secrets, task_definitions, values},
+    lab::Lab,
+    meaning::{self, catalogue, interfaces, log_groups, secrets, task_definitions, values},
+    network,
     store::StoreError,
     world::{Contents, Draft, Resource, ResourceKey, World, key_of},
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -37,6 +40,9 @@ pub struct LabBackend {
     /// Counts configurations of the provider: each run of Terraform has later ones than the run before.
     run: AtomicU64,
     in_flight: Mutex<BTreeSet<ResourceKey>>,
+    /// Creations that were answered, with the run that asked for them. Terraform knows of them, though it may not read
+    /// them again (`-target`, `-refresh=false`).
+    answered: Mutex<BTreeMap<ResourceKey, u64>>,
 }
 
 /// Why a change was not stored.
@@ -78,6 +84,7 @@ impl LabBackend {
             // Later than any run of an earlier daemon.
             run: AtomicU64::new(now()),
             in_flight: Mutex::default(),
+            answered: Mutex::default(),
         }
     }
 
@@ -90,14 +97,23 @@ impl LabBackend {
         modelled(change)?;
         let run = self.run.load(Ordering::Relaxed);
         let stored = self.world.change(|draft| {
+            self.acknowledge(draft, run);
+            let refused_before = refused_by_network(&draft.contents, &change.schema.name);
             let resource = match self.cut_short(draft, change, run) {
-                Some(found) => Resource { made_in: run, deleting: false, ..Resource::clone(&found) },
+                // What is write-only counts as Terraform gives it now: elsewhere it has this value too.
+                Some(found) => Resource {
+                    config: change.config.clone(),
+                    made_in: run,
+                    deleting: false,
+                    ..Resource::clone(&found)
+                },
                 None => new_resource(draft, change, run)?,
             };
             fits(&draft.contents, &resource)?;
             let state = resource.state.clone();
             draft.put_resource(resource);
             interfaces::allocate(draft)?;
+            refuse_with_network(draft, &change.schema.name, &refused_before)?;
             Ok::<_, ChangeError>(state)
         });
         let state = stored.map_err(|error| failed(&change.schema, &error))?;
@@ -105,7 +121,10 @@ impl LabBackend {
         let _in_flight = self.in_flight(key.clone());
         self.events.tell("terraform", &format!("create {key}"));
         match self.settle(waits::after_change(&change.schema.name, &key.region, &state)).await {
-            Ok(()) => Ok(self.current(&key).unwrap_or(state)),
+            Ok(()) => {
+                self.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), run);
+                Ok(self.current(&key).unwrap_or(state))
+            }
             Err(WaitError::Failed { reason, .. }) if waits::is_refused_at_once(&key.type_name) => {
                 self.remove(&change.schema, &key).await?;
                 Err(failed(&change.schema, &ChangeError::Refused(reason)).into())
@@ -117,13 +136,28 @@ impl LabBackend {
         }
     }
 
-    /// A resource that an earlier run asked for in the same words and that Terraform has never come back to.
+    /// Writes down that Terraform knows of what was answered in earlier runs: their answers have long arrived.
+    fn acknowledge(&self, draft: &mut Draft, run: u64) {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.retain(|key, answered_in| {
+            let stays = *answered_in >= run;
+            if !stays {
+                acknowledge(draft, key);
+            }
+            stays
+        });
+    }
+
+    /// A resource that an earlier run asked for in the same words, and that Terraform has neither got as an answer nor ever
+    /// come back to.
     fn cut_short(&self, draft: &Draft, change: &Change, run: u64) -> Option<Arc<Resource>> {
         let wanted = visible(&change.schema, &change.config);
         let in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let mut candidates = draft.contents.of_type(&change.schema.name);
         let found = candidates.find(|resource| {
             !resource.acknowledged
+                && !answered.contains_key(&resource.key())
                 && resource.made_in < run
                 && resource.region == change.place.region
                 && !in_flight.contains(&resource.key())
@@ -138,6 +172,7 @@ impl LabBackend {
         let key = key_of(type_name, region, &change.prior);
         let mut state = change.made_up();
         let stored = self.world.change(|draft| {
+            let refused_before = refused_by_network(&draft.contents, type_name);
             catalogue::complete(draft, change, &mut state)?;
             let known = draft.contents.resources.get(&key).cloned();
             let known = known.ok_or_else(|| gone(&key))?;
@@ -154,6 +189,7 @@ impl LabBackend {
             }
             draft.put_resource(resource);
             interfaces::allocate(draft)?;
+            refuse_with_network(draft, type_name, &refused_before)?;
             Ok::<_, ChangeError>(new_key)
         });
         let key = stored.map_err(|error| failed(&change.schema, &error))?;
@@ -229,6 +265,35 @@ fn fits(contents: &Contents, resource: &Resource) -> Result<(), ChangeError> {
 fn not_modelled(schema: &TypeSchema, sentences: &[String]) -> Diagnostic {
     let summary = format!("The lab cannot make this {} real", schema.name);
     Diagnostic::error(summary, format!("{}. docs/LAB.md lists what is modelled.", sentences.join("; ")))
+}
+
+/// Writes down that Terraform knows of a resource, whatever became of it meanwhile.
+fn acknowledge(draft: &mut Draft, key: &ResourceKey) {
+    let known = draft.contents.resources.get(key).filter(|known| !known.acknowledged).cloned();
+    if let Some(known) = known {
+        draft.put_resource(Resource { acknowledged: true, ..Resource::clone(&known) });
+    }
+}
+
+/// What the network refuses of what is known; asked only where a change is one of the network.
+fn refused_by_network(contents: &Contents, type_name: &str) -> Vec<String> {
+    if !waits::is_network(type_name) {
+        return Vec::new();
+    }
+    // What is refused does not depend on whose namespaces they are.
+    let lab = Lab::new("any", Path::new(""), Path::new(""));
+    network::wanted::Wanted::of(&meaning::network::network(contents, &lab)).refused
+}
+
+/// Refuses a change after which the network refuses more than before, as AWS refuses the call: subnets must be within
+/// their VPC's range, and apart (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>). What is wrong
+/// already is not held against others.
+fn refuse_with_network(draft: &Draft, type_name: &str, before: &[String]) -> Result<(), ChangeError> {
+    let after = refused_by_network(&draft.contents, type_name);
+    match after.into_iter().find(|sentence| !before.contains(sentence)) {
+        Some(sentence) => Err(ChangeError::Refused(sentence)),
+        None => Ok(()),
+    }
 }
 
 fn new_resource(draft: &mut Draft, change: &Change, run: u64) -> Result<Resource, ChangeError> {
@@ -419,9 +484,8 @@ impl Backend for LabBackend {
             return Ok(Value::Null);
         }
         if !resource.acknowledged {
-            let seen = Resource { acknowledged: true, ..Resource::clone(resource) };
             let stored = self.world.change(|draft| {
-                draft.put_resource(seen);
+                acknowledge(draft, &resource.key());
                 Ok::<_, ChangeError>(())
             });
             stored.map_err(|error| failed(&schema, &error))?;

@@ -289,7 +289,7 @@ fn reap(mut child: Child, pidfd: OwnedFd) -> io::Result<watch::Receiver<Option<E
     Ok(exit)
 }
 
-/// A pidfd that can be waited for: it is readable once the process has ended (pidfd_open(2)).
+/// A pidfd that can be waited for: it is readable once the process has ended (`pidfd_open(2)`).
 fn watched(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     #[expect(
         deprecated,

@@ -22,6 +22,15 @@ fn fixture(directory: &Path) -> Fixture {
 }
 
 impl Fixture {
+    /// The same with another daemon: what is stored is all that it knows.
+    fn restarted(self) -> Fixture {
+        let events = Arc::clone(&self.backend.events);
+        let backend = LabBackend::new("test", Arc::clone(&self.world), Arc::clone(&self.board), events);
+        // Later than any run of the first, however fast this is.
+        backend.run.fetch_max(self.backend.run.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        Fixture { backend, ..self }
+    }
+
     fn place() -> Place {
         Place {
             region: "eu-west-1".to_owned(),
@@ -103,19 +112,94 @@ async fn a_name_that_is_unique_in_its_parent_may_occur_in_another() {
 async fn a_creation_that_terraform_never_learned_of_is_taken_up_by_the_next_run() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
-    let first = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
+    lab.board.set(crate::board::part::NETWORK, Condition::Pending("links".to_owned()));
+    let cut_short = lab.backend.apply(lab.creation("aws_eip", &eip()));
+    tokio::time::timeout(std::time::Duration::from_millis(50), cut_short).await.unwrap_err();
+    lab.board.set(crate::board::part::NETWORK, Condition::Ready(u64::MAX));
+    let first = lab.world.snapshot().of_type("aws_eip").next().unwrap().state.clone();
     // A new configuration of the provider is a new run.
     lab.backend.warning();
     let second = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
     assert_eq!(first, second);
-    let schema = lab.catalogue.resource("aws_eip").unwrap();
-    lab.backend
-        .read(Existing { schema, place: Fixture::place(), state: second.clone(), imported: false })
-        .await
-        .unwrap();
     lab.backend.warning();
     let third = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
-    assert_ne!(second.get("id"), third.get("id"), "what Terraform has read is Terraform's");
+    assert_ne!(second.get("id"), third.get("id"), "what Terraform has got as an answer is Terraform's");
+    // Two runs later, the daemon may have been killed in between.
+    lab.backend.warning();
+    let lab = lab.restarted();
+    let fourth = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
+    assert_ne!(second.get("id"), fourth.get("id"));
+}
+
+#[tokio::test]
+async fn a_creation_that_is_taken_up_has_the_secret_that_terraform_has_now() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let given = |text: &str| [("secret_id", Value::from("database")), ("secret_string_wo", text.into())];
+    lab.backend.apply(lab.creation("aws_secretsmanager_secret_version", &given("first"))).await.unwrap();
+    let lab = lab.restarted();
+    lab.backend.apply(lab.creation("aws_secretsmanager_secret_version", &given("second"))).await.unwrap();
+    let contents = lab.world.snapshot();
+    let versions: Vec<_> = contents.of_type("aws_secretsmanager_secret_version").collect();
+    assert_eq!(versions.len(), 1, "it was made twice");
+    assert_eq!(versions[0].config.get("secret_string_wo").as_str(), Some("second"));
+}
+
+#[tokio::test]
+async fn a_look_does_not_bring_back_what_was_removed_meanwhile() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let state = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
+    let key = key_of("aws_eip", "eu-west-1", &state);
+    let raced = lab.world.change(|draft| {
+        draft.remove_resource(&key);
+        acknowledge(draft, &key);
+        Ok::<_, StoreError>(())
+    });
+    raced.unwrap();
+    assert!(lab.world.snapshot().resources.is_empty());
+}
+
+#[tokio::test]
+async fn a_subnet_that_the_network_cannot_have_is_refused_and_not_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let vpc = lab.creation("aws_vpc", &[("cidr_block", "10.0.0.0/16".into())]);
+    let vpc = lab.backend.apply(vpc).await.unwrap();
+    let subnet = |range: &str| {
+        lab.creation("aws_subnet", &[("vpc_id", vpc.get("id").clone()), ("cidr_block", range.into())])
+    };
+    lab.backend.apply(subnet("10.0.0.0/20")).await.unwrap();
+    for (range, word) in
+        [("10.0.1.0/24", "another subnet of the VPC"), ("10.1.0.0/24", "is not in 10.0.0.0/16")]
+    {
+        let refusal = lab.backend.apply(subnet(range)).await.unwrap_err();
+        assert!(format!("{refusal:?}").contains(word), "{refusal:?}");
+    }
+    lab.backend.apply(subnet("10.0.16.0/20")).await.unwrap();
+    assert_eq!(lab.world.snapshot().of_type("aws_subnet").count(), 2);
+}
+
+#[tokio::test]
+async fn a_part_that_is_made_anew_under_its_name_is_not_cut_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    let vpc = lab.creation("aws_vpc", &[("cidr_block", "10.0.0.0/16".into())]);
+    let vpc = lab.backend.apply(vpc).await.unwrap();
+    let given = [("vpc_id", vpc.get("id").clone()), ("cidr_block", "10.0.0.0/24".into())];
+    let subnet = lab.backend.apply(lab.creation("aws_subnet", &given)).await.unwrap();
+    let creation = lab.creation("aws_nat_gateway", &[("subnet_id", subnet.get("id").clone())]);
+    let gateway = lab.backend.apply(creation.clone()).await.unwrap();
+    let owner = format!("eu-west-1/nat/{}", gateway.get("id").as_str().unwrap());
+    assert!(lab.world.snapshot().interfaces.contains_key(&owner));
+    let cut = lab.world.change(|draft| {
+        draft.set_cut(&owner, true);
+        Ok::<_, StoreError>(())
+    });
+    cut.unwrap();
+    let deletion = Change { prior: gateway, planned: Value::Null, config: Value::Null, ..creation };
+    lab.backend.apply(deletion).await.unwrap();
+    assert!(lab.world.snapshot().cuts.is_empty());
 }
 
 #[tokio::test]

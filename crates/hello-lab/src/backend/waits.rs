@@ -24,7 +24,7 @@ fn ready(part: impl Into<String>, limit: Duration) -> Wait {
 }
 
 /// Is a change of this type a change of the network?
-fn is_network(type_name: &str) -> bool {
+pub(super) fn is_network(type_name: &str) -> bool {
     const TYPES: &[&str] = &[
         "aws_vpc",
         "aws_subnet",

@@ -30,6 +30,12 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Replies(mpsc::Sender<Reply>);
 
 impl Replies {
+    /// Lines that go into a channel.
+    #[cfg(test)]
+    pub(crate) fn to(sender: mpsc::Sender<Reply>) -> Replies {
+        Replies(sender)
+    }
+
     /// Sends a line. `false` once nobody reads any more.
     pub async fn line(&self, text: impl Into<String>) -> bool {
         self.0.send(Reply::Line(text.into())).await.is_ok()

@@ -34,12 +34,11 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
         }
         for resource in context.world.snapshot().of_type("aws_db_instance") {
             let identifier = resource.text("identifier").to_owned();
-            if !working.contains_key(&identifier) {
+            working.entry(identifier).or_insert_with_key(|identifier| {
                 let (context, ends, stop) = (Arc::clone(&context), ends.clone(), stop.clone());
-                let own = identifier.clone();
-                let worker = workers.spawn(async move { work(&context, &own, ends, stop).await });
-                working.insert(identifier, worker.id());
-            }
+                let identifier = identifier.clone();
+                workers.spawn(async move { work(&context, &identifier, ends, stop).await }).id()
+            });
         }
         let woken = tokio::select! {
             woken = wake.wait(pause(true)) => woken.is_some(),

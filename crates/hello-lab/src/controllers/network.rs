@@ -6,20 +6,23 @@ use crate::{
     meaning,
     network::{self, NetworkError, Report},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::watch;
 
 /// Runs until `stop` turns true.
 pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     let mut wake = Wake::new(&context, None, stop);
+    let mut told = BTreeSet::new();
     loop {
         wake.begin();
         let generation = context.world.generation();
         let well = match pass(&context).await {
             Ok(report) => {
-                for sentence in &report.refused {
+                let refused: BTreeSet<String> = report.refused.iter().cloned().collect();
+                for sentence in refused.difference(&told) {
                     context.events.tell(part::NETWORK, sentence);
                 }
+                told = refused;
                 context.set(part::NETWORK, Condition::Ready(generation));
                 report.waiting.is_empty()
             }

@@ -17,7 +17,11 @@ use crate::{
     world::Contents,
 };
 use nix::sys::signal::Signal;
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 use tokio::sync::{broadcast::error::RecvError, watch};
 
 /// Answers from the daemon's context.
@@ -141,12 +145,18 @@ impl Answers {
                     return Ok(String::new());
                 }
             }
-            if !follow {
+            // A look reads a piece of each stream only: the end is where one finds nothing.
+            let more = if follow {
+                tokio::select! {
+                    () = replies.closed() => return Ok(String::new()),
+                    more = reader.follow() => more,
+                }
+            } else {
+                reader.read_new()
+            };
+            found = more.map_err(unreadable)?;
+            if found.is_empty() {
                 return Ok(String::new());
-            }
-            tokio::select! {
-                () = replies.closed() => return Ok(String::new()),
-                more = reader.follow() => found = more.map_err(unreadable)?,
             }
         }
     }
@@ -273,13 +283,13 @@ impl Answers {
     async fn settle(&self, replies: &Replies) -> Result<String, String> {
         let mut changed = self.context.board.watch();
         let mut last = String::new();
+        // What is known by now: the parts' own records change it again and again.
+        let generation = self.context.world.generation();
         let settled = async {
             loop {
                 changed.borrow_and_update();
-                let unsettled = self.context.board.all().into_iter().filter_map(unsettled);
-                let waiting: Vec<String> = unsettled
-                    .map(|(part, sentence)| format!("{}: {sentence}", self.context.board.shown(&part)))
-                    .collect();
+                let waiting =
+                    unsettled(&self.context.world.snapshot(), &self.context.board.all(), generation);
                 if waiting.is_empty() {
                     return;
                 }
@@ -300,11 +310,32 @@ impl Answers {
     }
 }
 
-fn unsettled((part, condition): (String, Condition)) -> Option<(String, String)> {
-    match condition {
-        Condition::Pending(sentence) | Condition::Failed(sentence) => Some((part, sentence)),
-        Condition::Ready(_) | Condition::Gone => None,
-    }
+/// What is not as it should be, as of this generation: parts that say so, and parts of resources that say nothing yet, or
+/// only that they were well before.
+fn unsettled(contents: &Contents, board: &BTreeMap<String, Condition>, generation: u64) -> Vec<String> {
+    let databases = contents.of_type("aws_db_instance").map(|it| part::database(it.text("identifier")));
+    let snapshots =
+        contents.of_type("aws_db_snapshot").map(|it| part::snapshot(it.text("db_snapshot_identifier")));
+    let services = contents.of_type("aws_ecs_service").map(|it| part::service(&it.region, &it.state));
+    let balancers = contents.of_type("aws_lb").chain(contents.of_type("aws_alb"));
+    let balancers = balancers.map(|it| part::load_balancer(&it.region, it.text("name")));
+    let of_lab = [part::NETWORK, part::DNS, part::REGISTRY].map(str::to_owned);
+    let wanted: BTreeSet<String> =
+        databases.chain(snapshots).chain(services).chain(balancers).chain(of_lab).collect();
+    let names: BTreeSet<&String> = board.keys().chain(&wanted).collect();
+    let waiting = names.iter().filter_map(|name| {
+        let sentence = match board.get(*name) {
+            Some(Condition::Pending(sentence) | Condition::Failed(sentence)) => sentence.as_str(),
+            Some(Condition::Ready(reached)) if wanted.contains(*name) && *reached < generation => {
+                "an earlier change is ready, this one is not yet"
+            }
+            None => "nothing is known of it yet",
+            Some(Condition::Ready(_) | Condition::Gone) => return None,
+        };
+        let shown = part::shown(name, names.iter().map(|name| name.as_str()));
+        Some(format!("{shown}: {sentence}"))
+    });
+    waiting.collect()
 }
 
 fn container_of(contents: &Contents, task: &str) -> Option<String> {
@@ -316,3 +347,6 @@ fn container_of(contents: &Contents, task: &str) -> Option<String> {
 fn line(event: &Event) -> String {
     format!("{} {}: {}", clock(event.at), event.part, event.message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -193,6 +193,8 @@ pub fn allocate(draft: &mut Draft) -> Result<(), AllocationError> {
         draft.contents.interfaces.keys().filter(|owner| !owners.contains(owner.as_str())).cloned().collect();
     for owner in gone {
         draft.remove_interface(&owner);
+        // Whoever gets this name next is another part.
+        draft.set_cut(&owner, false);
     }
     for wanted in &wanted {
         let known = draft.contents.interfaces.get(&wanted.owner).cloned();

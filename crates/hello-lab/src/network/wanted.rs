@@ -149,9 +149,15 @@ impl Wanted {
                 other.cidr.contains(&cidr.network()) || cidr.contains(&other.cidr.network())
             };
             let trouble = match fit.values().find(overlaps) {
-                _ if !vpc.cidr.contains(cidr) => format!("{cidr} is not in {}", vpc.cidr),
-                _ if cidr.prefix_len() > SMALLEST_SUBNET => format!("{cidr} is smaller than a subnet can be"),
-                Some(other) => format!("{cidr} overlaps {}", other.cidr),
+                _ if !vpc.cidr.contains(cidr) => {
+                    format!("{cidr} is not in {}, the range of its VPC: choose one that is", vpc.cidr)
+                }
+                _ if cidr.prefix_len() > SMALLEST_SUBNET => {
+                    format!("{cidr} is smaller than the /{SMALLEST_SUBNET} that a subnet has at least")
+                }
+                Some(other) => {
+                    format!("{cidr} overlaps {}, another subnet of the VPC: choose a free range", other.cidr)
+                }
                 None => {
                     fit.insert(id, subnet);
                     continue;
