@@ -75,7 +75,7 @@ enum Command {
     Fault {
         /// What to do.
         fault: Fault,
-        /// The part, as `status` names it: db/NAME, task/ID.
+        /// The part: task/ID, db/NAME, alb/NAME/SUBNET, nat/ID; as short as it is unique.
         part: String,
     },
     /// Do to a database instance what `aws rds` would: promote, reboot, stop, start, snapshot.

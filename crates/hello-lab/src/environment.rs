@@ -46,7 +46,7 @@ pub fn variables(lab: &Lab, facts: &Facts) -> BTreeMap<String, String> {
     let reattach = reattach_variable(sockets.iter().map(|(name, socket)| (*name, socket.as_path())));
     set("TF_REATTACH_PROVIDERS", reattach);
     if lab.name() != DEFAULT_LAB {
-        set("TF_WORKSPACE", lab.name().to_owned());
+        set(WORKSPACE, lab.name().to_owned());
     }
     // Whatever else reads these finds credentials of nobody.
     set("AWS_ACCESS_KEY_ID", "lab".to_owned());
@@ -70,11 +70,19 @@ pub fn variables(lab: &Lab, facts: &Facts) -> BTreeMap<String, String> {
     variables
 }
 
+/// Terraform's variable for the workspace it works on.
+const WORKSPACE: &str = "TF_WORKSPACE";
+
 /// The variables as lines for a shell's `eval`.
 pub fn shell(variables: &BTreeMap<String, String>) -> Vec<String> {
     let line =
         |(name, value): (&String, &String)| format!("export {name}='{}'", value.replace('\'', r"'\''"));
-    variables.iter().map(line).collect()
+    let mut lines: Vec<String> = variables.iter().map(line).collect();
+    if !variables.contains_key(WORKSPACE) {
+        // Left by another lab's.
+        lines.push(format!("unset {WORKSPACE}"));
+    }
+    lines
 }
 
 /// A public key in OpenSSH's form whose private half nobody has: the bastion is recorded only.
@@ -111,6 +119,14 @@ mod tests {
     fn only_the_default_lab_uses_the_default_workspace() {
         assert!(!variables(&lab("default"), &facts()).contains_key("TF_WORKSPACE"));
         assert_eq!(variables(&lab("second"), &facts())["TF_WORKSPACE"], "second");
+    }
+
+    #[test]
+    fn a_shell_that_was_another_labs_is_the_default_ones_again() {
+        let lines = |name| shell(&variables(&lab(name), &facts())).join("\n");
+        let script = format!("{}\n{}\nprintf %s \"$TF_WORKSPACE\"", lines("second"), lines("default"));
+        let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
     }
 
     #[test]

@@ -36,9 +36,10 @@ pub fn picture(facts: &Facts<'_>) -> Vec<String> {
                 lines.push(format!("  internet gateway {}", gateway.text("id")));
             }
         }
-        for subnet in
-            facts.contents.of_type("aws_subnet").filter(|subnet| subnet.text("vpc_id") == vpc.text("id"))
-        {
+        let subnets = facts.contents.of_type("aws_subnet");
+        let mut subnets: Vec<_> = subnets.filter(|subnet| subnet.text("vpc_id") == vpc.text("id")).collect();
+        subnets.sort_by_key(|subnet| (subnet.text("availability_zone"), tag(subnet), subnet.text("id")));
+        for subnet in subnets {
             lines.push(format!(
                 "  {} {:<16} {}",
                 subnet.text("availability_zone"),
@@ -77,8 +78,7 @@ pub fn picture(facts: &Facts<'_>) -> Vec<String> {
     }
     if !recorded.is_empty() {
         lines.extend([String::new(), "recorded, not modelled:".to_owned()]);
-        let names: Vec<String> = recorded.iter().map(|(name, count)| format!("{name} ({count})")).collect();
-        lines.push(format!("  {}", names.join(", ")));
+        lines.extend(recorded.iter().map(|(name, count)| format!("  {count:>3} {name}")));
     }
     lines
 }
@@ -103,7 +103,11 @@ fn inside(facts: &Facts<'_>, subnet: &str) -> Vec<String> {
             "nat" => "NAT gateway".to_owned(),
             "db" => format!("RDS {name}: {}", condition(facts, &part::database(name))),
             "alb" => {
-                format!("load balancer {name}: {}", condition(facts, &part::load_balancer(region, name)))
+                let node = words.next().unwrap_or_default();
+                format!(
+                    "load balancer {name}/{node}: {}",
+                    condition(facts, &part::load_balancer(region, name))
+                )
             }
             "task" => format!("task {name}: {}", task(facts, name)),
             _ => owner.clone(),

@@ -60,6 +60,12 @@ impl Up {
             step(&format!("the registry has {image}"));
         }
         if self.no_apply {
+            writeln!(
+                io::stdout(),
+                "lab {} runs; now: eval \"$({} env)\" and terraform init, plan, apply",
+                lab.name(),
+                this_program(lab)
+            )?;
             return Ok(ExitCode::SUCCESS);
         }
         let environment = ask(lab, &Request::Environment, &mut io::sink()).await?;
@@ -72,17 +78,30 @@ impl Up {
         ask(lab, &Request::Settle, &mut io::sink()).await?;
         step("everything is as it should be");
         ask(lab, &Request::Status, &mut io::stdout()).await?;
-        let name = if lab.name() == DEFAULT_LAB { String::new() } else { format!(" --lab {}", lab.name()) };
-        writeln!(
-            io::stdout(),
-            "\nlook:   hello-lab{name} status | events -f | logs GROUP -f\n\
-             enter:  hello-lab{name} exec client -- curl -k https://...   exec task/ID -- ...   exec db/NAME -- psql\n\
-             break:  hello-lab{name} fault kill|freeze|cut|restore PART\n\
-             change: eval \"$(hello-lab{name} env)\"; terraform -chdir={} plan",
-            self.directory.display()
-        )?;
+        hints(lab, &self.directory)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// How to call this program on the lab, as it was called.
+fn this_program(lab: &Lab) -> String {
+    let program = std::env::args().next().unwrap_or_else(|| "hello-lab".to_owned());
+    if lab.name() == DEFAULT_LAB { program } else { format!("{program} --lab {}", lab.name()) }
+}
+
+/// What to do with a lab that stands.
+fn hints(lab: &Lab, directory: &Path) -> io::Result<()> {
+    let program = this_program(lab);
+    writeln!(
+        io::stdout(),
+        "\nlook:   {program} status | events -f | logs GROUP -f\n\
+         enter:  {program} exec task/ID -- COMMAND | exec client -- curl -k https://ADDRESS\n\
+         ask:    psql -h {}/NAME/socket -U rdsadmin -d postgres\n\
+         break:  {program} fault kill|freeze|cut|restore PART\n\
+         change: eval \"$({program} env)\"; terraform -chdir={} plan",
+        lab.run("databases").display(),
+        directory.display()
+    )
 }
 
 /// Does the daemon answer? One that was just killed may have its socket open still.

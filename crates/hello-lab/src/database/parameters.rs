@@ -68,7 +68,7 @@ const NOT_MODIFIABLE: &[(&str, &str)] = &[
     ("ident_file", "files belong to RDS"),
     ("listen_addresses", "it is the address of the instance"),
     ("log_destination", "logs go to the log group"),
-    ("log_directory", "logs go to the log group"),
+    ("log_directory", "the lab decides where logs are kept"),
     ("log_file_mode", "logs go to the log group"),
     ("logging_collector", "logs go to the log group"),
     ("port", "it is the port of the instance"),
