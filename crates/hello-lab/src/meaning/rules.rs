@@ -86,6 +86,50 @@ fn block(rule: &Value, own: &str, groups: &str) -> Vec<Rule> {
     peers.into_iter().map(|peer| Rule { protocol, peer }).collect()
 }
 
+/// Why EC2 refuses a group or a rule beside those that there are, wholly known.
+///
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
+pub fn contradiction(contents: &Contents, resource: &Resource) -> Option<String> {
+    let others = contents.of_type(&resource.type_name).filter(|other| other.key() != resource.key());
+    if resource.type_name == "aws_security_group" {
+        let (name, vpc) = (resource.text("name"), resource.text("vpc_id"));
+        let mut others = others.filter(|other| other.text("name") == name && other.text("vpc_id") == vpc);
+        let blocks =
+            ["ingress", "egress"].into_iter().flat_map(|direction| resource.state.get(direction).items());
+        return blocks.into_iter().find_map(|block| disordered(block, "protocol")).or_else(|| {
+            let _ = others.next()?;
+            Some(format!("{vpc} has a security group of the name {name} already"))
+        });
+    }
+    let group = resource.text("security_group_id");
+    let in_vpc = |vpc: &Resource| vpc.text("default_security_group_id") == group;
+    if contents.get("aws_security_group", group).is_none()
+        && !contents.of_type("aws_vpc").any(|vpc| in_vpc(vpc))
+    {
+        return Some(format!("the security group {group:?} does not exist"));
+    }
+    let is_single = resource.type_name != "aws_security_group_rule";
+    if let Some(reason) = disordered(&resource.state, if is_single { "ip_protocol" } else { "protocol" }) {
+        return Some(reason);
+    }
+    let mut same = others.filter(|other| {
+        is_single
+            && other.text("security_group_id") == group
+            && single(&other.state).is_some()
+            && single(&other.state) == single(&resource.state)
+    });
+    same.next().map(|other| format!("{group} has this rule already: {}", other.text("id")))
+}
+
+/// Ports that are none, or from a greater to a smaller one.
+fn disordered(rule: &Value, name: &str) -> Option<String> {
+    let protocol = rule.get(name).as_str().unwrap_or("-1").to_ascii_lowercase();
+    let (from, to) = (rule.get("from_port").as_i64()?, rule.get("to_port").as_i64()?);
+    let has_ports = ["tcp", "6", "udp", "17"].contains(&protocol.as_str());
+    let fits = 0 <= from && from <= to && to <= i64::from(u16::MAX);
+    (has_ports && !fits).then(|| format!("from port {from} to port {to} is no range of ports"))
+}
+
 fn protocol(rule: &Value, name: &str) -> Protocol {
     let (from, to) = (rule.get("from_port").as_i64(), rule.get("to_port").as_i64());
     let port = |port: Option<i64>, open: u16| port.and_then(|port| u16::try_from(port).ok()).unwrap_or(open);
@@ -100,6 +144,7 @@ fn protocol(rule: &Value, name: &str) -> Protocol {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{Known, resource, vpc};
     use super::*;
 
     fn rule(attributes: &[(&str, Value)]) -> Value {
@@ -138,5 +183,57 @@ mod tests {
         let value =
             rule(&[("protocol", "icmp".into()), ("from_port", (-1).into()), ("to_port", (-1).into())]);
         assert_eq!(protocol(&value, "protocol"), Protocol::Icmp(None, None));
+    }
+
+    /// What EC2 would say to a resource beside a VPC, a group and a rule.
+    fn refusal(type_name: &str, attributes: &[(&str, Value)]) -> Option<String> {
+        let known = Known::of(vpc());
+        let group = [("id", Value::from("sg-1")), ("name", "web".into()), ("vpc_id", "vpc-1".into())];
+        known.put(resource("aws_security_group", &group));
+        let ssh = [
+            ("id", Value::from("sgr-1")),
+            ("security_group_id", "sg-1".into()),
+            ("ip_protocol", "tcp".into()),
+            ("from_port", 22.into()),
+            ("to_port", 22.into()),
+            ("cidr_ipv4", "192.0.2.0/24".into()),
+        ];
+        known.put(resource("aws_vpc_security_group_ingress_rule", &ssh));
+        contradiction(&known.contents(), &resource(type_name, attributes))
+    }
+
+    #[test]
+    fn what_ec2_refuses_of_groups_and_rules_is_refused() {
+        let of = |group: &str, from: i64, to: i64| {
+            vec![
+                ("id", Value::from("sgr-2")),
+                ("security_group_id", group.into()),
+                ("ip_protocol", "tcp".into()),
+                ("from_port", from.into()),
+                ("to_port", to.into()),
+                ("cidr_ipv4", "192.0.2.0/24".into()),
+            ]
+        };
+        let single = "aws_vpc_security_group_ingress_rule";
+        for (group, from, to, expected) in [
+            ("sg-1", 22, 22, Some("sg-1 has this rule already: sgr-1")),
+            ("sg-1", 22, 23, None),
+            ("sg-default", 22, 22, None),
+            ("sg-nope", 22, 22, Some("the security group \"sg-nope\" does not exist")),
+            ("sg-1", 6000, 5000, Some("from port 6000 to port 5000 is no range of ports")),
+            ("sg-1", 0, 70_000, Some("from port 0 to port 70000 is no range of ports")),
+        ] {
+            assert_eq!(refusal(single, &of(group, from, to)).as_deref(), expected, "{group} {from}-{to}");
+        }
+        // Rules of two directions are two, and a rule is not itself another.
+        assert_eq!(refusal("aws_vpc_security_group_egress_rule", &of("sg-1", 22, 22)), None);
+        let itself = [&[("id", Value::from("sgr-1"))], &of("sg-1", 22, 22)[1..]].concat();
+        assert_eq!(refusal(single, &itself), None);
+        for (name, vpc, is_refused) in
+            [("web", "vpc-1", true), ("web", "vpc-2", false), ("db", "vpc-1", false)]
+        {
+            let group = [("id", Value::from("sg-2")), ("name", name.into()), ("vpc_id", vpc.into())];
+            assert_eq!(refusal("aws_security_group", &group).is_some(), is_refused, "{name} in {vpc}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! What is not known yet passes while it is planned; an apply looks again.
 
-use super::{databases, load_balancers};
+use super::{databases, load_balancers, rules};
 use crate::world::{Contents, Resource};
 use terraform_provider_aws::value::Value;
 
@@ -217,7 +217,26 @@ pub fn contradiction(contents: &Contents, resource: &Resource) -> Option<String>
                 Some(_) => None,
             })
         }
+        "aws_security_group"
+        | "aws_security_group_rule"
+        | "aws_vpc_security_group_ingress_rule"
+        | "aws_vpc_security_group_egress_rule" => rules::contradiction(contents, resource),
         "aws_db_instance" => {
+            let source = resource.given("replicate_source_db").non_empty();
+            let source = source.and_then(|source| databases::find(contents, source));
+            if let Some(source) = source.filter(|source| source.region != resource.region) {
+                return Some(format!(
+                    "its source {} is in {}, and replicas in another region are not modelled",
+                    source.text("identifier"),
+                    source.region
+                ));
+            }
+            if resource.text("username").eq_ignore_ascii_case("rdsadmin") {
+                // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Roles.html
+                return Some(
+                    "rdsadmin is the name of the service's own user: choose another username".to_owned(),
+                );
+            }
             let major = databases::major_version(resource)?;
             let group = databases::parameter_group(contents, resource)?;
             let (family, wanted) = (group.text("family"), format!("postgres{major}"));

@@ -1,3 +1,4 @@
+use super::super::fixture::{Known, resource};
 use super::*;
 
 /// Attributes of a configuration.
@@ -174,4 +175,25 @@ fn a_change_that_waits_for_the_window_on_aws_is_told() {
     assert_eq!(sooner("aws_db_instance", &prior, &config(&at_once)), None);
     assert_eq!(sooner("aws_db_instance", &Value::Null, &config(&larger)), None, "it is new");
     assert_eq!(sooner("aws_db_instance", &prior, &prior), None, "nothing changes");
+}
+
+#[test]
+fn a_database_that_rds_refuses_or_the_lab_cannot_reach_is_refused() {
+    let known = Known::of(Vec::new());
+    let source = Resource {
+        region: "eu-central-1".to_owned(),
+        ..resource(
+            "aws_db_instance",
+            &[("id", "db-1".into()), ("identifier", "source".into()), ("arn", "arn:1".into())],
+        )
+    };
+    known.put(source);
+    let said = |attributes: Attributes<'_>| {
+        contradiction(&known.contents(), &resource("aws_db_instance", attributes)).unwrap_or_default()
+    };
+    assert!(
+        said(&[("replicate_source_db", "arn:1".into())]).contains("its source source is in eu-central-1")
+    );
+    assert!(said(&[("username", "RdsAdmin".into())]).contains("choose another username"));
+    assert_eq!(said(&[("username", "owner".into())]), "");
 }
