@@ -9,6 +9,7 @@
 //!
 //! - [`arrows`]: who reaches whom in the diagram, the service behind it, and what one missing rule or route does
 //! - [`deployments`]: tasks that are killed, replaced, cannot be pulled or lack a secret
+//! - [`services`]: what the scheduler decides when its daemon is killed, a task fails its checks, a deployment fails
 //! - [`databases`]: a primary that is frozen, killed, and replaced by its replica
 //! - [`drift`]: what was changed by hand
 //! - [`life`]: apply twice, destroy, down, and a daemon that is killed while nothing changes
@@ -29,4 +30,5 @@ mod deployments;
 mod drift;
 mod interruption;
 mod life;
+mod services;
 mod support;

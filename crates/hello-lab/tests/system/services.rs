@@ -1,0 +1,165 @@
+//! What the scheduler decides: amid a deployment whose daemon is killed, for a task that fails its checks, and for a
+//! deployment that never comes up.
+
+use crate::support::{
+    lab::{APPLY, LONG, SOON, TestLab},
+    load::{Client, Request, others},
+    parts::Part,
+    wait_for,
+};
+use std::{fs, net::Ipv4Addr};
+
+#[test]
+fn a_daemon_that_is_killed_amid_a_deployment_costs_no_request_and_the_next_goes_on() {
+    let lab = TestLab::standing();
+    let nodes = nodes(&lab);
+    let client = Client::of(&lab);
+    client.writes(&nodes);
+    let load = client.keep_asking(&nodes, &Request::read());
+
+    let first = lab.parts().tasks;
+    lab.apply(&["TF_VAR_task_size={\"cpu\":512,\"memory\":1024}"]);
+    // The new tasks are not asked for yet, or not ready: nobody registers them while there is no daemon.
+    seen(&lab, "new tasks are on their way", |task| is_new(task, &first) && task.words != "running, healthy");
+    let second = goes_on_without_daemon(&lab, &first);
+    load.goes_on();
+
+    lab.apply(&[]);
+    seen(&lab, "an old task drains", |task| !is_new(task, &second) && task.words.ends_with("drains"));
+    goes_on_without_daemon(&lab, &second);
+    load.goes_on();
+
+    let answers = load.end();
+    assert_eq!(others(&answers, 200), Vec::<String>::new());
+    lab.step(&format!("none of {} requests has failed", answers.len()));
+    lab.plan_is_clean();
+}
+
+/// Kills the daemon and starts it again; gives the tasks at the end, all of them new.
+fn goes_on_without_daemon(lab: &TestLab, before: &[Part]) -> Vec<Part> {
+    lab.kill_daemon();
+    lab.step("the daemon is killed amid a deployment");
+    lab.start_daemon();
+    let after = wait_for("the deployment has gone on to its end", LONG, || {
+        let tasks = lab.parts().tasks;
+        let done = tasks.len() == 2
+            && tasks.iter().all(|task| is_new(task, before) && task.words == "running, healthy");
+        if done { Ok(tasks) } else { Err(format!("{tasks:?}")) }
+    });
+    lab.settled(2, LONG);
+    lab.step("the next one has finished it");
+    after
+}
+
+fn is_new(task: &Part, before: &[Part]) -> bool {
+    before.iter().all(|old| old.name != task.name)
+}
+
+/// Waits until a task is as wanted.
+fn seen(lab: &TestLab, what: &str, is: impl Fn(&Part) -> bool) {
+    wait_for(what, SOON, || {
+        let tasks = lab.parts().tasks;
+        if tasks.iter().any(&is) { Ok(()) } else { Err(format!("{tasks:?}")) }
+    });
+}
+
+#[test]
+fn a_task_that_fails_its_checks_goes_when_its_replacement_is_ready() {
+    let lab = TestLab::standing();
+    let before = lab.parts().tasks;
+    let victim = &before[0].name;
+    lab.cli(&["fault", "freeze", &format!("task/{victim}")]).ok();
+    lab.step("a task is frozen");
+    let after = wait_for("it is replaced", LONG, || {
+        let tasks = lab.parts().tasks;
+        let done = tasks.len() == 2
+            && tasks.iter().all(|task| task.name != *victim && task.words == "running, healthy");
+        if done { Ok(tasks) } else { Err(format!("{tasks:?}")) }
+    });
+    assert!(after.contains(&before[1]), "the other task was replaced too");
+    let zones = |tasks: &[Part]| tasks.iter().map(|task| task.zone.clone()).collect::<Vec<_>>();
+    assert_eq!(zones(&after), zones(&before), "the zone has no task any more");
+    let events = lab.events();
+    let new = after.iter().find(|task| task.name != before[1].name).unwrap();
+    let ready = events.find(&format!("task {} is ready", new.name)).expect("its replacement is ready");
+    let drained = events.find(&format!("drains task {victim}: Task failed ")).expect("it was drained");
+    assert!(ready < drained, "it went before its replacement was ready:\n{events}");
+    lab.settled(2, LONG);
+    lab.step("it went when its replacement was ready");
+}
+
+#[test]
+fn a_deployment_that_is_given_up_fails_the_apply_that_waits_for_it_and_starts_no_more_tasks() {
+    let lab = TestLab::standing();
+    let nodes = nodes(&lab);
+    let client = Client::of(&lab);
+    client.writes(&nodes);
+    let load = client.keep_asking(&nodes, &Request::read());
+    let before = lab.parts().tasks;
+    let file = lab.terraform_file("modules/region/ecs-fargate.tf");
+    let whole = fs::read_to_string(&file).unwrap();
+    let breaker = "deployment_circuit_breaker {\n    enable   = true\n    rollback = ";
+    let waits = replaced(
+        &whole,
+        &format!("{breaker}true\n  }}"),
+        &format!("{breaker}false\n  }}\n\n  wait_for_steady_state = true"),
+    );
+    let essential = "    essential = true\n";
+    let broken = [
+        (
+            "CannotStartContainerError",
+            replaced(&waits, essential, &format!("{essential}    entryPoint = [\"/no-such-program\"]\n")),
+        ),
+        ("OutOfMemoryError", replaced(&waits, "tostring(var.service.memory)", "\"8\"")),
+    ];
+    for (word, content) in broken {
+        let told = lab.events().len();
+        fs::write(&file, content).unwrap();
+        let said = lab.terraform(&[], APPLY);
+        assert!(!said.status.success(), "{}", said.stdout);
+        assert!(said.stderr.contains("the deployment failed"), "{}", said.stderr);
+        let events = lab.events().split_off(told);
+        assert!(events.contains(word), "{word} is not told:\n{events}");
+        assert!(events.contains("the next is tried at "), "no pause is told:\n{events}");
+        let started = times(&events, "starts a task of");
+        let failed = times(&events, "counts as a failure of the deployment");
+        assert_eq!(
+            (started.len(), failed.len()),
+            (4, 4),
+            "half of two, and three at least, with two at a time:\n{events}"
+        );
+        // Two have failed by then: the pause is two seconds.
+        assert!(started[2] - started[1] >= 2_000, "{started:?}");
+        let now = lab.parts().tasks;
+        assert!(before.iter().all(|task| now.contains(task)), "an old task was ended: {now:?}");
+        lab.step(&format!("{word}: the apply says why it failed, and the old tasks stay"));
+    }
+    fs::write(&file, waits).unwrap();
+    lab.apply(&[]);
+    let after = lab.parts().tasks;
+    assert!(after.len() == 2 && after.iter().all(|task| task.words == "running, healthy"), "{after:?}");
+    lab.step("the apply of one that works has waited until it was steady");
+    let answers = load.end();
+    assert_eq!(others(&answers, 200), Vec::<String>::new());
+    lab.step(&format!("none of {} requests has failed", answers.len()));
+}
+
+fn replaced(text: &str, old: &str, new: &str) -> String {
+    assert!(text.contains(old), "{old:?} is not in the configuration");
+    text.replacen(old, new, 1)
+}
+
+/// When events with these words happened, in milliseconds of the day.
+fn times(events: &str, words: &str) -> Vec<u64> {
+    let of = |line: &str| {
+        let numbers: Vec<u64> =
+            line.get(..12)?.split([':', '.']).filter_map(|part| part.parse().ok()).collect();
+        let [hours, minutes, seconds, milliseconds] = numbers[..] else { return None };
+        Some(((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds)
+    };
+    events.lines().filter(|line| line.contains(words)).filter_map(of).collect()
+}
+
+fn nodes(lab: &TestLab) -> Vec<Ipv4Addr> {
+    lab.parts().nodes.iter().filter_map(|node| node.public).collect()
+}
