@@ -74,54 +74,68 @@ impl Failures {
     }
 }
 
+/// What a look at a service has come to.
+#[derive(Debug)]
+struct Outcome {
+    condition: Condition,
+    actions: Vec<Action>,
+    /// How long to wait before the next look where nothing changes.
+    rest: Duration,
+}
+
 /// One look at one service. Returns how long to wait before the next where nothing changes.
 async fn pass(context: &Context, contents: &Contents, service: &Resource, generation: u64) -> Duration {
     let mut failures = Failures::default();
     let seen = seen(context, contents, service);
-    let (condition, mut rest) = if service.deleting {
-        end(context, contents, service, &seen, &mut failures).await
+    let Outcome { mut condition, actions, mut rest } = if service.deleting {
+        end(context, contents, service, &seen, &mut failures)
     } else {
-        go_on(context, contents, service, &seen, generation, &mut failures).await
+        go_on(context, contents, service, &seen, generation, &mut failures)
     };
+    // Burials come last: what is left of a task may take its time to be gone.
+    let (burials, steps): (Vec<_>, Vec<_>) =
+        actions.into_iter().partition(|action| matches!(action, Action::Bury(_)));
+    execute(context, service, steps, &mut failures).await;
     begin(context, service, &mut failures).await;
+    execute(context, service, burials, &mut failures).await;
     // Written once in each pass: a change on the board wakes this very controller.
-    let condition = if failures.0.is_empty() {
-        condition
-    } else {
+    if !failures.0.is_empty() {
         rest = rest.min(pause(false));
-        Condition::Pending(failures.0.join("; "))
-    };
+        condition = Condition::Pending(failures.0.join("; "));
+    }
     context.set(&part_of(service), condition);
     rest
 }
 
 /// Ends a service that is to go.
-async fn end(
+fn end(
     context: &Context,
     contents: &Contents,
     service: &Resource,
     seen: &[Seen],
     failures: &mut Failures,
-) -> (Condition, Duration) {
+) -> Outcome {
     if seen.is_empty() {
         failures.note(forget(context, service));
-        return (Condition::Gone, pause(true));
+        return Outcome { condition: Condition::Gone, actions: Vec::new(), rest: pause(true) };
     }
     let drain = meaning::load_balancers::drain_time(contents, service);
-    let actions = plan::plan_end(seen, milliseconds(drain), now());
-    execute(context, service, actions, failures).await;
-    (Condition::Pending(format!("{} tasks are ending", seen.len())), pause(false))
+    Outcome {
+        condition: Condition::Pending(format!("{} tasks are ending", seen.len())),
+        actions: plan::plan_end(seen, milliseconds(drain), now()),
+        rest: pause(false),
+    }
 }
 
-/// Takes the next steps of a service that is to run.
-async fn go_on(
+/// The next steps of a service that is to run.
+fn go_on(
     context: &Context,
     contents: &Contents,
     service: &Resource,
     seen: &[Seen],
     generation: u64,
     failures: &mut Failures,
-) -> (Condition, Duration) {
+) -> Outcome {
     let record = contents.services.get(service.text("id")).cloned().unwrap_or_default();
     let wanted = wanted(contents, service);
     let plan = plan::plan(&wanted, &record.deployment, record.steady.as_deref(), seen, now());
@@ -131,17 +145,28 @@ async fn go_on(
         draft.put_service(service.text("id"), recorded);
         Ok(())
     }));
-    execute(context, service, plan.actions, failures).await;
     let condition = match (plan.steady, plan.given_up) {
         (true, _) => Condition::Ready(generation),
-        (false, true) => Condition::Failed(plan.waits_for),
+        (false, true) => {
+            let last = last_end(contents, service, &wanted.definition);
+            let why = last.map(|reason| format!("; the last one ended: {reason}")).unwrap_or_default();
+            Condition::Failed(plan.waits_for + &why)
+        }
         (false, false) => Condition::Pending(plan.waits_for),
     };
     let rest = match plan.look_again {
         Some(at) => Duration::from_millis(at.saturating_sub(now()).max(1)).min(pause(true)),
         None => pause(true),
     };
-    (condition, rest)
+    Outcome { condition, actions: plan.actions, rest }
+}
+
+/// Why the last task of a service with this definition has ended.
+fn last_end<'a>(contents: &'a Contents, service: &Resource, definition: &str) -> Option<&'a str> {
+    let tasks = contents.tasks.values();
+    let own = tasks.filter(|task| task.service == service.text("id") && task.definition == definition);
+    let ended = own.filter_map(|task| Some((task.created_at, task.stopped.as_ref()?.reason.as_str())));
+    ended.max_by_key(|(created_at, _)| *created_at).map(|(_, reason)| reason)
 }
 
 fn part_of(service: &Resource) -> String {

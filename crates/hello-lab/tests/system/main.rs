@@ -13,6 +13,7 @@
 //! - [`databases`]: a primary that is frozen, killed, and replaced by its replica
 //! - [`drift`]: what was changed by hand
 //! - [`life`]: apply twice, destroy, down, and a daemon that is killed while nothing changes
+//! - [`regions`]: one configuration in two regions
 //! - [`interruption`]: a daemon that is killed at random moments of applies and destroys
 //!
 //! `HELLO_LAB_IMAGE` names another image layout, `HELLO_LAB_ROUNDS` how often the daemon is killed, `HELLO_LAB_SEED` at
@@ -30,5 +31,6 @@ mod deployments;
 mod drift;
 mod interruption;
 mod life;
+mod regions;
 mod services;
 mod support;

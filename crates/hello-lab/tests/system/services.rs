@@ -117,7 +117,9 @@ fn a_deployment_that_is_given_up_fails_the_apply_that_waits_for_it_and_starts_no
         fs::write(&file, content).unwrap();
         let said = lab.terraform(&[], APPLY);
         assert!(!said.status.success(), "{}", said.stdout);
-        assert!(said.stderr.contains("the deployment failed"), "{}", said.stderr);
+        // Terraform breaks lines.
+        let sentence = said.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(sentence.contains("the deployment failed") && sentence.contains(word), "{}", said.stderr);
         let events = lab.events().split_off(told);
         assert!(events.contains(word), "{word} is not told:\n{events}");
         assert!(events.contains("the next is tried at "), "no pause is told:\n{events}");

@@ -31,7 +31,7 @@ pub(super) fn waits_for(
     if deployment.failures > 0 {
         parts.push(format!("{} ended before they were ready", deployment.failures));
     }
-    if now < deployment.not_before {
+    if now < deployment.not_before && !deployment.given_up {
         // A moment and not a time from now, or the sentence would be another one in each pass.
         parts.push(format!("the next is tried at {} UTC", clock(deployment.not_before)));
     }
