@@ -2,12 +2,13 @@
 //! deployment that never comes up.
 
 use crate::support::{
+    command::{Running, start},
     lab::{APPLY, LONG, SOON, TestLab},
     load::{Client, Request, others},
     parts::Part,
     wait_for,
 };
-use std::{fs, net::Ipv4Addr};
+use std::{fs, net::Ipv4Addr, path::Path, process::Command};
 
 #[test]
 fn a_daemon_that_is_killed_amid_a_deployment_costs_no_request_and_the_next_goes_on() {
@@ -86,6 +87,32 @@ fn a_task_that_fails_its_checks_goes_when_its_replacement_is_ready() {
     assert!(ready < drained, "it went before its replacement was ready:\n{events}");
     lab.settled(2, LONG);
     lab.step("it went when its replacement was ready");
+
+    let victim = &before[1].name;
+    let _hog = exhaust_memory(&lab, victim);
+    let told = format!("task {victim} has ended: OutOfMemoryError: Container killed due to memory usage");
+    wait_for("it is out of memory", SOON, || {
+        if lab.events().contains(&told) { Ok(()) } else { Err(format!("{:?}", lab.parts().tasks)) }
+    });
+    let after = lab.settled(2, LONG).tasks;
+    assert_eq!(zones(&after), zones(&before), "the zone has no task any more");
+    lab.step("one that was out of memory is replaced");
+}
+
+/// Takes the memory of a task in its container's control group, where the container is the one that the kernel ends.
+fn exhaust_memory(lab: &TestLab, task: &str) -> Running {
+    let roots = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+    let group = roots.map(|root| root.join("hello-lab").join(lab.name()).join(task));
+    let group = group.iter().find(|group| group.is_dir()).expect("the task has a control group");
+    let container =
+        fs::read_dir(group).unwrap().flatten().map(|entry| entry.path()).find(|path| path.is_dir());
+    // The task has 512 MiB; a text without an end of a line is kept whole.
+    let script = format!(
+        "echo -999 > /proc/self/oom_score_adj; echo $$ > {}/cgroup.procs; \
+         head -c 509M /dev/zero | tail | head -c 1",
+        container.expect("it has a container").display()
+    );
+    start(Command::new("sh").args(["-c", &script]))
 }
 
 #[test]
@@ -105,12 +132,10 @@ fn a_deployment_that_is_given_up_fails_the_apply_that_waits_for_it_and_starts_no
         &format!("{breaker}false\n  }}\n\n  wait_for_steady_state = true"),
     );
     let essential = "    essential = true\n";
+    let with = |line: &str| replaced(&waits, essential, &format!("{essential}    {line}\n"));
     let broken = [
-        (
-            "CannotStartContainerError",
-            replaced(&waits, essential, &format!("{essential}    entryPoint = [\"/no-such-program\"]\n")),
-        ),
-        ("OutOfMemoryError", replaced(&waits, "tostring(var.service.memory)", "\"8\"")),
+        ("CannotStartContainerError", with("entryPoint = [\"/no-such-program\"]")),
+        ("Essential container in task exited", with("command = [\"no-such-command\"]")),
     ];
     for (word, content) in broken {
         let told = lab.events().len();
