@@ -52,9 +52,15 @@ pub fn control_socket(lab: &Lab) -> PathBuf {
     lab.run("daemon").join("control.sock")
 }
 
+/// The file that a lab's daemon holds a lock on. Not in the run directory: one that is emptied while the daemon runs must
+/// not let another one beside it.
+fn lock(lab: &Lab) -> PathBuf {
+    lab.data("daemon").join("lock")
+}
+
 /// Does a daemon of the lab run?
 pub fn runs(lab: &Lab) -> std::io::Result<bool> {
-    let lock = match fs::File::open(lab.run("daemon").join("lock")) {
+    let lock = match fs::File::open(lock(lab)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         lock => lock?,
     };
@@ -63,7 +69,7 @@ pub fn runs(lab: &Lab) -> std::io::Result<bool> {
 
 /// Where a daemon writes down which process it is.
 fn record(lab: &Lab) -> PathBuf {
-    lab.run("daemon").join("process")
+    lab.data("daemon").join("process")
 }
 
 /// The process number of the lab's daemon, as it wrote it down.
@@ -98,10 +104,11 @@ async fn take_lock(path: &Path) -> anyhow::Result<Option<Flock<fs::File>>> {
 /// Runs the daemon of a lab until it is told to end. The parts stay.
 pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
     lab.claim()?;
-    let directory = lab.run("daemon");
-    fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
-    fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
-    let _lock = take_lock(&directory.join("lock"))
+    for directory in [lab.run("daemon"), lab.data("daemon")] {
+        fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
+    }
+    let _lock = take_lock(&lock(&lab))
         .await?
         .with_context(|| format!("the lab {:?} has a daemon already", lab.name()))?;
     record_own(&record(&lab)).context("write down the daemon's process number")?;

@@ -136,9 +136,12 @@ pub fn forget_state(directory: &Path, lab: &str) -> anyhow::Result<()> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             text => text.with_context(|| format!("read {}", file.display()))?,
         };
-        let parsed: serde_json::Value =
-            serde_json::from_str(&text).with_context(|| format!("read {}", file.display()))?;
-        if is_of_lab(&parsed, lab) {
+        // Terraform makes an empty file when it takes the lock of a new state.
+        let forgets = text.is_empty() || {
+            let parsed = serde_json::from_str(&text).with_context(|| format!("read {}", file.display()))?;
+            is_of_lab(&parsed, lab)
+        };
+        if forgets {
             gone(std::fs::remove_file(file)).with_context(|| format!("remove {}", file.display()))?;
         }
     }
@@ -237,5 +240,10 @@ mod tests {
                 assert_eq!(file.exists(), stays, "{what} in {name}");
             }
         }
+        let directory = tempfile::tempdir().unwrap();
+        let empty = directory.path().join("terraform.tfstate");
+        std::fs::write(&empty, "").unwrap();
+        forget_state(directory.path(), "default").unwrap();
+        assert!(!empty.exists(), "an empty file is no state");
     }
 }

@@ -37,21 +37,29 @@ async fn ends(lab: &Lab, patience: Duration) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// Ends the lab's daemon. Whether it obeys or not, the lab goes: what it does not do by itself is done to it.
+async fn end_daemon(lab: &Lab) -> anyhow::Result<()> {
+    match ask(lab, &Request::Stop, &mut io::sink()).await {
+        Ok(_) | Err(ControlError::Broken { .. }) if ends(lab, timeouts::DAEMON_END).await? => return Ok(()),
+        Err(error @ ControlError::NotRoot) => return Err(error.into()),
+        _ => {}
+    }
+    let deadline = Instant::now() + timeouts::KILLED;
+    // One that was only just started has not written down yet which process it is.
+    while !ends(lab, timeouts::POLL_START).await? {
+        daemon::kill(lab).await.context("kill the daemon")?;
+        if Instant::now() > deadline {
+            bail!(
+                "the daemon has not ended, though it was killed; `ps` and the kernel's log say what it waits for"
+            );
+        }
+    }
+    Ok(())
+}
+
 impl Down {
     pub(super) async fn run(&self, lab: &Lab) -> anyhow::Result<ExitCode> {
-        // Whether it obeys or not, the lab goes: what it does not do by itself is done to it.
-        let patience = match ask(lab, &Request::Stop, &mut io::sink()).await {
-            Ok(_) | Err(ControlError::Broken(_)) => timeouts::DAEMON_END,
-            Err(_) => Duration::ZERO,
-        };
-        if !ends(lab, patience).await? {
-            daemon::kill(lab).await.context("kill the daemon")?;
-            if !ends(lab, timeouts::KILLED).await? {
-                bail!(
-                    "the daemon has not ended, though it was killed; `ps` and the kernel's log say what it waits for"
-                );
-            }
-        }
+        end_daemon(lab).await?;
         let mut errors = daemon::tear_down(lab).await;
         if let Err(error) = forget_state(&self.directory, lab.name()) {
             errors.push(format!("state of terraform: {error:#}"));

@@ -119,6 +119,17 @@ pub(super) async fn start(lab: &Lab, data: &Path, port: Option<u16>) -> anyhow::
     if answers(lab, &socket).await {
         return Ok(true);
     }
+    if daemon::runs(lab)? && !socket.exists() {
+        // It starts, or its run directory was emptied under it: then nobody can ever reach it.
+        let deadline = Instant::now() + timeouts::DAEMON_START;
+        while Instant::now() < deadline && daemon::runs(lab)? {
+            if answers(lab, &socket).await {
+                return Ok(true);
+            }
+            tokio::time::sleep(timeouts::POLL_START).await;
+        }
+        daemon::kill(lab).await.context("end a daemon without a socket")?;
+    }
     let port = port.unwrap_or(if lab.name() == DEFAULT_LAB { DEFAULT_PORT } else { 0 });
     // Parts that outlived their daemon hold the port already.
     let published = lab.run("published").exists();

@@ -12,19 +12,30 @@ use tokio::{
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// Nobody listens.
-    #[error("the lab {lab:?} does not run: `hello-lab up` starts it")]
+    #[error(
+        "the lab {lab:?} does not run: `hello-lab --lab {lab} up` starts it, with --no-apply if it was started so"
+    )]
     NotRunning {
         /// Its name.
         lab: String,
     },
+    /// Only root may ask.
+    #[error("this needs root: run it with sudo")]
+    NotRoot,
     /// The connection broke.
     #[error(
-        "the daemon has gone away in the middle of an answer; `hello-lab up` starts it again and loses nothing"
+        "the daemon of the lab {lab:?} has gone away in the middle of an answer; `hello-lab --lab {lab} up --no-apply` starts it again and loses nothing"
     )]
-    Broken(#[source] io::Error),
+    Broken {
+        /// The lab's name.
+        lab: String,
+        /// What happened to the connection.
+        #[source]
+        cause: io::Error,
+    },
     /// The daemon is there and says nothing.
     #[error(
-        "the daemon of the lab {lab:?} has said nothing for {} s: it is stopped, or the machine is overloaded; `hello-lab down` ends it all the same",
+        "the daemon of the lab {lab:?} has said nothing for {} s: it is stopped, or the machine is overloaded; `hello-lab --lab {lab} down` ends it all the same",
         after.as_secs()
     )]
     Silent {
@@ -51,6 +62,7 @@ impl Client {
         let connect = tokio::time::timeout(timeouts::CONTROL_CONNECT, UnixStream::connect(socket));
         match connect.await {
             Ok(Ok(stream)) => Ok(Client { lab: lab.to_owned(), stream: BufReader::new(stream) }),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Err(ControlError::NotRoot),
             Ok(Err(_)) | Err(_) => Err(ControlError::NotRunning { lab: lab.to_owned() }),
         }
     }
@@ -61,9 +73,11 @@ impl Client {
         request: &Request,
         mut show: impl FnMut(&str),
     ) -> Result<String, ControlError> {
+        let lab = self.lab.clone();
+        let broken = |cause| ControlError::Broken { lab: lab.clone(), cause };
         let mut line = serde_json::to_vec(request).expect("a request is JSON");
         line.push(b'\n');
-        self.stream.get_mut().write_all(&line).await.map_err(ControlError::Broken)?;
+        self.stream.get_mut().write_all(&line).await.map_err(&broken)?;
         let mut lines = self.stream.lines();
         loop {
             let line = match request.silence() {
@@ -73,10 +87,10 @@ impl Client {
                     Err(_) => return Err(ControlError::Silent { lab: self.lab, after }),
                 },
             };
-            let Some(line) = line.map_err(ControlError::Broken)? else {
-                return Err(ControlError::Broken(io::ErrorKind::UnexpectedEof.into()));
+            let Some(line) = line.map_err(&broken)? else {
+                return Err(broken(io::ErrorKind::UnexpectedEof.into()));
             };
-            match serde_json::from_str(&line).map_err(|error| ControlError::Broken(error.into()))? {
+            match serde_json::from_str(&line).map_err(|error| broken(error.into()))? {
                 Reply::Line(text) => show(&text),
                 Reply::Done(result) => return Ok(result),
                 Reply::Error(sentence) => return Err(ControlError::Refused(sentence)),

@@ -67,8 +67,24 @@ fn a_lab_whose_daemon_answers_nobody_is_taken_down() {
     nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGSTOP).unwrap();
     let said = lab.cli(&["status"]);
     assert!(!said.status.success());
-    assert!(said.stderr.contains("hello-lab down"), "{}", said.stderr);
+    assert!(said.stderr.contains("down` ends it all the same"), "{}", said.stderr);
     lab.step("a daemon that was stopped is told from one that is not there");
+    lab.down().ok();
+    before.is_restored(&lab);
+    lab.step("nothing is left");
+}
+
+#[test]
+fn a_lab_whose_run_directory_was_emptied_has_one_daemon_again() {
+    let lab = TestLab::empty();
+    let before = Footprint::of(&lab);
+    lab.start_daemon();
+    let first = lab.daemon().expect("a daemon runs");
+    std::fs::remove_dir_all(lab.directory().join("run").join(lab.name()).join("daemon")).unwrap();
+    lab.start_daemon();
+    assert_eq!(lab.daemons().len(), 1, "{:?}, of which {first} was there before", lab.daemons());
+    assert!(!lab.daemons().contains(&first));
+    lab.step("the daemon without a socket has made room for another");
     lab.down().ok();
     before.is_restored(&lab);
     lab.step("nothing is left");

@@ -234,14 +234,19 @@ impl TestLab {
 
     /// The process number of the daemon, if it runs.
     pub(crate) fn daemon(&self) -> Option<i32> {
+        self.daemons().first().copied()
+    }
+
+    /// All its daemons, of which there must never be two.
+    pub(crate) fn daemons(&self) -> Vec<i32> {
         let data = self.directory().join("data");
-        super::machine::processes().find_map(|process| {
+        let is_daemon = |process: &super::machine::Process| {
             let words = process.command_line();
-            let is_daemon = words.iter().any(|word| word == "daemon")
+            words.iter().any(|word| word == "daemon")
                 && words.iter().any(|word| Path::new(word) == data)
-                && words.iter().any(|word| word == &self.name);
-            is_daemon.then_some(process.pid)
-        })
+                && words.iter().any(|word| word == &self.name)
+        };
+        super::machine::processes().filter(is_daemon).map(|process| process.pid).collect()
     }
 
     /// Kills the daemon without a warning, and waits until it is gone.
