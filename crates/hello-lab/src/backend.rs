@@ -6,7 +6,7 @@
 mod waits;
 
 use crate::{
-    board::{Board, WaitError},
+    board::{Board, Until, WaitError},
     events::{Events, now},
     lab::Lab,
     meaning::{self, catalogue, interfaces, log_groups, secrets, task_definitions, values},
@@ -180,6 +180,7 @@ impl LabBackend {
                 config: kept_secrets(change, &known.config),
                 state: state.clone(),
                 acknowledged: true,
+                deleting: false,
                 ..Resource::clone(&known)
             };
             fits(&draft.contents, &resource)?;
@@ -219,8 +220,14 @@ impl LabBackend {
         });
         let Some(known) = marked.map_err(|error| failed(schema, &error))? else { return Ok(()) };
         self.events.tell("terraform", &format!("delete {key}"));
-        let settled = self.settle(waits::before_removal(&known)).await;
-        settled.map_err(|error| not_settled(schema, key, &error))?;
+        match self.settle(waits::before_removal(&known)).await {
+            Ok(()) => {}
+            Err(WaitError::Failed { reason, .. }) => {
+                self.keep(key).map_err(|error| failed(schema, &error))?;
+                return Err(cannot_go(schema, key, &reason));
+            }
+            Err(error) => return Err(not_settled(schema, key, &error)),
+        }
         let removed = self.world.change(|draft| {
             draft.remove_resource(key);
             match key.type_name.as_str() {
@@ -236,12 +243,23 @@ impl LabBackend {
         settled.map_err(|error| not_settled(schema, key, &error))
     }
 
+    /// Takes a deletion back that was refused before anything was ended, as AWS refuses one: the resource is as it was,
+    /// and can be changed.
+    fn keep(&self, key: &ResourceKey) -> Result<(), ChangeError> {
+        self.world.change(|draft| {
+            if let Some(known) = draft.contents.resources.get(key).cloned() {
+                draft.put_resource(Resource { deleting: false, ..Resource::clone(&known) });
+            }
+            Ok(())
+        })
+    }
+
     /// Waits for the parts of a change.
     async fn settle(&self, waits: Vec<Wait>) -> Result<(), WaitError> {
         let generation = self.world.generation();
         for wait in waits {
-            let wanted = if wait.gone { None } else { Some(generation) };
-            self.board.wait(&wait.part, wanted, wait.limit).await?;
+            let until = if wait.gone { Until::Gone(generation) } else { Until::Ready(generation) };
+            self.board.wait(&wait.part, until, wait.limit).await?;
         }
         Ok(())
     }
@@ -401,6 +419,13 @@ fn failed(schema: &TypeSchema, error: &ChangeError) -> Diagnostic {
     Diagnostic::error(format!("The lab refuses this {}", schema.name), format!("{error}."))
 }
 
+fn cannot_go(schema: &TypeSchema, key: &ResourceKey, reason: &str) -> Diagnostic {
+    Diagnostic::error(
+        format!("The lab cannot delete this {}", schema.name),
+        format!("{key} stays as it is: {reason}."),
+    )
+}
+
 fn not_settled(schema: &TypeSchema, key: &ResourceKey, error: &WaitError) -> Diagnostic {
     Diagnostic::error(
         format!("The lab could not make this {} real", schema.name),
@@ -479,7 +504,12 @@ impl Backend for LabBackend {
             if !task_definitions::is_retired(resource) {
                 let key = resource.key();
                 let _in_flight = self.in_flight(key.clone());
-                self.remove(&schema, &key).await?;
+                if let Err(refusal) = self.remove(&schema, &key).await {
+                    // One that was refused is there as before. It can be changed, so that it can be deleted after all.
+                    let stays = self.world.snapshot().resources.get(&key).cloned();
+                    let stays = stays.filter(|resource| !resource.deleting);
+                    return stays.map(|resource| resource.state.clone()).ok_or(refusal);
+                }
             }
             return Ok(Value::Null);
         }

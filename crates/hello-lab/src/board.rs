@@ -16,8 +16,8 @@ pub enum Condition {
     Ready(u64),
     /// It is on its way; the sentence says what it waits for.
     Pending(String),
-    /// It cannot become what it should be until something changes; the sentence says why.
-    Failed(String),
+    /// It cannot become what it should be as of this generation of the world; the sentence says why.
+    Failed(u64, String),
     /// It is gone, as it should be.
     Gone,
 }
@@ -27,6 +27,15 @@ pub enum Condition {
 pub struct Board {
     parts: Mutex<BTreeMap<String, Condition>>,
     changed: watch::Sender<u64>,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// The part is ready as of this generation, or a later one.
+    Ready(u64),
+    /// The part is gone. The generation is the one in which it was asked to go.
+    Gone(u64),
 }
 
 /// Why a wait has ended without success.
@@ -98,20 +107,22 @@ impl Board {
         part::shown(part, parts.keys().map(String::as_str))
     }
 
-    /// Waits until a part is ready as of `generation`, or, where `None`, until it is gone.
-    pub async fn wait(&self, part: &str, generation: Option<u64>, limit: Duration) -> Result<(), WaitError> {
+    /// Waits until a part is ready or gone. That it cannot be, as of the wanted generation or a later one, ends the wait;
+    /// an earlier failure does not, since what was changed since may have mended it.
+    pub async fn wait(&self, part: &str, until: Until, limit: Duration) -> Result<(), WaitError> {
         let mut changed = self.changed.subscribe();
         let mut last = "nothing is known of it yet".to_owned();
         let reached = async {
             loop {
-                match (self.get(part), generation) {
-                    (Some(Condition::Ready(reached)), Some(wanted)) if reached >= wanted => return Ok(()),
-                    (Some(Condition::Gone), None) => return Ok(()),
-                    (Some(Condition::Failed(reason)), Some(_)) => {
+                match (self.get(part), until) {
+                    (Some(Condition::Ready(reached)), Until::Ready(wanted)) if reached >= wanted => return Ok(()),
+                    (Some(Condition::Gone), Until::Gone(_)) => return Ok(()),
+                    (Some(Condition::Failed(seen, reason)), Until::Ready(wanted) | Until::Gone(wanted))
+                        if seen >= wanted =>
+                    {
                         return Err(WaitError::Failed { part: self.shown(part), reason });
                     }
-                    // What could not become what it should be can still go.
-                    (Some(Condition::Failed(sentence) | Condition::Pending(sentence)), _) => last = sentence,
+                    (Some(Condition::Failed(_, sentence) | Condition::Pending(sentence)), _) => last = sentence,
                     (Some(Condition::Ready(_)), _) => {
                         "an earlier change is ready, this one is not yet".clone_into(&mut last);
                     }
@@ -143,7 +154,7 @@ mod tests {
             board.set("network", Condition::Pending("links".to_owned()));
             board.set("network", Condition::Ready(2));
         };
-        let (waited, ()) = tokio::join!(board.wait("network", Some(2), LIMIT), later);
+        let (waited, ()) = tokio::join!(board.wait("network", Until::Ready(2), LIMIT), later);
         assert_eq!(waited, Ok(()));
     }
 
@@ -151,24 +162,38 @@ mod tests {
     async fn a_wait_that_takes_too_long_reports_the_last_status() {
         let board = Board::default();
         board.set("db", Condition::Pending("the base backup is at 40 per cent".to_owned()));
-        let error = board.wait("db", Some(1), Duration::from_millis(10)).await.unwrap_err();
+        let error = board.wait("db", Until::Ready(1), Duration::from_millis(10)).await.unwrap_err();
         assert!(error.to_string().contains("40 per cent"), "{error}");
+    }
+
+    fn failed(generation: u64) -> Condition {
+        Condition::Failed(generation, "PostgreSQL 17 is not installed".to_owned())
     }
 
     #[tokio::test]
     async fn a_failed_part_ends_the_wait_with_its_reason() {
         let board = Board::default();
-        board.set("db", Condition::Failed("PostgreSQL 17 is not installed".to_owned()));
-        let error = board.wait("db", Some(1), LIMIT).await.unwrap_err();
-        assert_eq!(error.to_string(), "db: PostgreSQL 17 is not installed");
+        board.set("db", failed(1));
+        for until in [Until::Ready(1), Until::Gone(1)] {
+            let error = board.wait("db", until, LIMIT).await.unwrap_err();
+            assert_eq!(error.to_string(), "db: PostgreSQL 17 is not installed");
+        }
     }
 
     #[tokio::test]
-    async fn a_failed_part_can_still_go() {
-        let board = Board::default();
-        board.set("db", Condition::Failed("PostgreSQL 17 is not installed".to_owned()));
-        let later = async { board.set("db", Condition::Gone) };
-        let (waited, _) = tokio::join!(board.wait("db", None, LIMIT), later);
-        assert_eq!(waited, Ok(()));
+    async fn an_earlier_failure_does_not_end_the_wait_for_what_may_mend_it() {
+        for (until, reached) in
+            [(Until::Ready(2), Condition::Ready(2)), (Until::Gone(2), Condition::Gone)]
+        {
+            let board = Board::default();
+            board.set("db", failed(1));
+            let later = async {
+                // The wait has looked at the failure by then.
+                tokio::task::yield_now().await;
+                board.set("db", reached.clone());
+            };
+            let (waited, ()) = tokio::join!(board.wait("db", until, LIMIT), later);
+            assert_eq!(waited, Ok(()));
+        }
     }
 }

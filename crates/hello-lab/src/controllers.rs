@@ -70,7 +70,7 @@ impl Context {
             Condition::Ready(_) => "ready".to_owned(),
             Condition::Gone => "gone".to_owned(),
             Condition::Pending(sentence) => sentence.clone(),
-            Condition::Failed(sentence) => format!("failed: {sentence}"),
+            Condition::Failed(_, sentence) => format!("failed: {sentence}"),
         };
         if self.board.set(part, condition) {
             self.tell(part, &sentence);

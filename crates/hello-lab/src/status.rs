@@ -60,7 +60,7 @@ pub fn picture(facts: &Facts<'_>) -> Vec<String> {
     let unsettled = facts
         .board
         .iter()
-        .filter(|(_, condition)| matches!(condition, Condition::Pending(_) | Condition::Failed(_)));
+        .filter(|(_, condition)| matches!(condition, Condition::Pending(_) | Condition::Failed(..)));
     let mut head = false;
     for (name, condition) in unsettled {
         if !head {
@@ -136,7 +136,7 @@ fn words(condition: &Condition) -> String {
     match condition {
         Condition::Ready(_) => "ready".to_owned(),
         Condition::Gone => "gone".to_owned(),
-        Condition::Pending(sentence) | Condition::Failed(sentence) => sentence.clone(),
+        Condition::Pending(sentence) | Condition::Failed(_, sentence) => sentence.clone(),
     }
 }
 

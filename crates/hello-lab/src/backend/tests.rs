@@ -261,7 +261,8 @@ async fn a_deletion_that_was_cut_short_is_finished_by_the_next_look() {
 async fn a_database_that_is_refused_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
-    lab.board.set("database/hello", Condition::Failed("there is no PostgreSQL 99".to_owned()));
+    // As of the creation, which is the first change; the deletion that follows is a later one.
+    lab.board.set("database/hello", Condition::Failed(1, "there is no PostgreSQL 99".to_owned()));
     let creation = lab.creation("aws_db_instance", &[("identifier", "hello".into())]);
     let ends = async {
         let mut changes = lab.world.watch();
@@ -275,6 +276,53 @@ async fn a_database_that_is_refused_leaves_nothing_behind() {
     let refusal = applied.unwrap_err();
     assert!(format!("{refusal:?}").contains("there is no PostgreSQL 99"), "{refusal:?}");
     assert!(lab.world.snapshot().resources.is_empty());
+}
+
+#[tokio::test]
+async fn a_change_that_mends_a_refused_database_waits_for_what_it_becomes() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    lab.board.set("database/hello", Condition::Ready(u64::MAX));
+    let creation = lab.creation("aws_db_instance", &[("identifier", "hello".into())]);
+    let state = lab.backend.apply(creation.clone()).await.unwrap();
+    let refused = Condition::Failed(lab.world.generation(), "there is no PostgreSQL 99".to_owned());
+    lab.board.set("database/hello", refused);
+    let mut planned = state.clone();
+    planned.set("engine_version", "15".into());
+    let update = lab.backend.apply(Change { prior: state, planned, ..creation });
+    tokio::pin!(update);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut update).await;
+    assert!(early.is_err(), "the old reason is told of the new version: {early:?}");
+    lab.board.set("database/hello", Condition::Ready(lab.world.generation()));
+    update.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deletion_that_is_refused_leaves_the_resource_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = fixture(directory.path());
+    lab.board.set("database/hello", Condition::Ready(u64::MAX));
+    let creation = lab.creation("aws_db_instance", &[("identifier", "hello".into())]);
+    let state = lab.backend.apply(creation.clone()).await.unwrap();
+    lab.board.set("database/hello", Condition::Failed(u64::MAX, "a snapshot last exists".to_owned()));
+    let deletion = Change { prior: state.clone(), planned: Value::Null, config: Value::Null, ..creation };
+    let refusal = lab.backend.apply(deletion.clone()).await.unwrap_err();
+    assert!(format!("{refusal:?}").contains("a snapshot last exists"), "{refusal:?}");
+    let existing = || Existing {
+        schema: deletion.schema.clone(),
+        place: Fixture::place(),
+        state: state.clone(),
+        imported: false,
+    };
+    assert_eq!(lab.backend.read(existing()).await.unwrap(), state);
+    // The daemon is killed between the two, so that the mark of the deletion stays.
+    let marked = lab.world.change(|draft| {
+        let known = draft.contents.of_type("aws_db_instance").next().unwrap().as_ref().clone();
+        draft.put_resource(Resource { deleting: true, ..known });
+        Ok::<_, StoreError>(())
+    });
+    marked.unwrap();
+    assert_eq!(lab.backend.read(existing()).await.unwrap(), state, "a plan sees it and can change it");
 }
 
 #[tokio::test]

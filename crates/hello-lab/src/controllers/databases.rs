@@ -71,7 +71,7 @@ async fn work(context: &Context, identifier: &str, ends: watch::Receiver<u64>, s
         };
         let well = if resource.deleting {
             done = None;
-            delete(context, &part, resource).await
+            delete(context, &part, resource, generation).await
         } else {
             let model = model(context, resource);
             match &model {
@@ -89,8 +89,10 @@ async fn work(context: &Context, identifier: &str, ends: watch::Receiver<u64>, s
                     false
                 }
                 Some(instance) => {
-                    let well = reconcile(context, &part, instance, generation).await;
-                    done = model.filter(|_| well);
+                    let (condition, well) = reconcile(context, instance, generation).await;
+                    // One that was stopped or refused is looked at again after every change: it may be another now.
+                    done = model.filter(|_| matches!(condition, Condition::Ready(_)));
+                    context.set(&part, condition);
                     well
                 }
             }
@@ -115,27 +117,30 @@ pub fn model(context: &Context, resource: &Resource) -> Option<Instance> {
     meaning::databases::instance(&contents, &context.lab, resource, tls)
 }
 
-async fn reconcile(context: &Context, part: &str, instance: &Instance, generation: u64) -> bool {
-    let (condition, well) = match context.databases.reconcile(instance).await {
+/// How an instance fares once everything was done for it, and whether that is how it stays without a change.
+async fn reconcile(context: &Context, instance: &Instance, generation: u64) -> (Condition, bool) {
+    match context.databases.reconcile(instance).await {
         Ok(Status::Available) => (Condition::Ready(generation), true),
         Ok(Status::Creating) => (Condition::Pending("creating".to_owned()), false),
         Ok(Status::Rebooting) => (Condition::Pending("rebooting".to_owned()), false),
         Ok(Status::Stopped) => (Condition::Pending("stopped".to_owned()), true),
         Ok(Status::StorageFull) => (Condition::Pending("storage-full".to_owned()), false),
         Ok(Status::Failed(reason)) => (Condition::Pending(reason), false),
-        Err(error) if error.is_permanent() => (Condition::Failed(error.to_string()), true),
+        Err(error) if error.is_permanent() => (Condition::Failed(generation, error.to_string()), true),
         Err(error) => (Condition::Pending(error.to_string()), false),
-    };
-    context.set(part, condition);
-    well
+    }
 }
 
-async fn delete(context: &Context, part: &str, resource: &Resource) -> bool {
+async fn delete(context: &Context, part: &str, resource: &Resource, generation: u64) -> bool {
     let skips = resource.state.get("skip_final_snapshot").as_bool() == Some(true);
     let snapshot = resource.state.get("final_snapshot_identifier").non_empty().filter(|_| !skips);
     match context.databases.delete(resource.text("identifier"), snapshot).await {
         Ok(()) => {
             context.set(part, Condition::Gone);
+            true
+        }
+        Err(error) if error.is_permanent() => {
+            context.set(part, Condition::Failed(generation, error.to_string()));
             true
         }
         Err(error) => {

@@ -52,13 +52,12 @@ async fn condition(context: &Context, resource: &Resource, generation: u64) -> C
     match done {
         Ok(()) if resource.deleting => Condition::Gone,
         Ok(()) => Condition::Ready(generation),
-        Err(error @ DatabaseError::SnapshotExists(_)) => Condition::Failed(error.to_string()),
         Err(error @ DatabaseError::NoInstance(_))
             if context.world.snapshot().find("aws_db_instance", "identifier", instance).is_none() =>
         {
-            Condition::Failed(error.to_string())
+            Condition::Failed(generation, error.to_string())
         }
-        Err(error) if error.is_permanent() => Condition::Failed(error.to_string()),
+        Err(error) if error.is_permanent() => Condition::Failed(generation, error.to_string()),
         Err(error) => Condition::Pending(error.to_string()),
     }
 }

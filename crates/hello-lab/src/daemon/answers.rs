@@ -1,7 +1,7 @@
 //! What the daemon answers to the command line.
 
 use crate::{
-    board::{Condition, part},
+    board::{Condition, Until, part},
     control::{DatabaseOperation, Fault, Handler, Location, Replies, Request},
     controllers::{Context, databases, internet},
     environment,
@@ -173,7 +173,7 @@ impl Answers {
             changed.map_err(|error| error.to_string())?;
             let generation = self.context.world.generation();
             let settled =
-                self.context.board.wait(part::NETWORK, Some(generation), timeouts::PART_READY).await;
+                self.context.board.wait(part::NETWORK, Until::Ready(generation), timeouts::PART_READY).await;
             settled.map_err(|error| error.to_string())?;
         }
         match fault {
@@ -236,7 +236,7 @@ impl Answers {
     }
 
     async fn push(&self, layout: &Path, repository: &str) -> Result<String, String> {
-        let wait = self.context.board.wait(part::REGISTRY, Some(0), timeouts::PART_READY).await;
+        let wait = self.context.board.wait(part::REGISTRY, Until::Ready(0), timeouts::PART_READY).await;
         wait.map_err(|error| error.to_string())?;
         let registry = internet::registry(&self.context).map_err(|error| error.to_string())?;
         let registry = registry.ok_or("the registry has no password yet")?;
@@ -325,7 +325,7 @@ fn unsettled(contents: &Contents, board: &BTreeMap<String, Condition>, generatio
     let names: BTreeSet<&String> = board.keys().chain(&wanted).collect();
     let waiting = names.iter().filter_map(|name| {
         let sentence = match board.get(*name) {
-            Some(Condition::Pending(sentence) | Condition::Failed(sentence)) => sentence.as_str(),
+            Some(Condition::Pending(sentence) | Condition::Failed(_, sentence)) => sentence.as_str(),
             Some(Condition::Ready(reached)) if wanted.contains(*name) && *reached < generation => {
                 "an earlier change is ready, this one is not yet"
             }

@@ -72,8 +72,9 @@ pub enum DatabaseError {
     /// There is no such snapshot.
     #[error("there is no snapshot {0} in this lab")]
     NoSnapshot(String),
-    /// The name of the snapshot is taken.
-    #[error("a snapshot {0} exists already; choose another name or delete it")]
+    /// The name of the snapshot is taken. RDS's code for it, also where the snapshot is the last one of a deletion:
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBInstance.html>
+    #[error("DBSnapshotAlreadyExists: a snapshot {0} exists already; choose another name or delete it")]
     SnapshotExists(String),
     /// The instance is not in a state for this.
     #[error("instance {identifier} cannot be {what}: {reason}")]
@@ -161,6 +162,7 @@ impl DatabaseError {
                 | DatabaseError::Parameter { .. }
                 | DatabaseError::Configuration { .. }
                 | DatabaseError::NoSnapshot(_)
+                | DatabaseError::SnapshotExists(_)
                 | DatabaseError::Closed { .. }
         )
     }

@@ -6,7 +6,7 @@ use hello_lab::{
         model::{Instance, Origin, TlsFiles},
     },
     lab::Lab,
-    network::netns::Namespace,
+    network::{self, netns::Namespace},
     secret::Secret,
 };
 use hello_testkit::{Poll, TestCa, wait_until};
@@ -173,9 +173,11 @@ impl Drop for Bench {
         });
         let removed = removed.join();
         self.lab.processes().kill_all();
-        let _ = self.namespace.delete();
+        // Also those that a test's daemon made.
+        let network = network::teardown(&self.lab);
         if !std::thread::panicking() {
             removed.unwrap().unwrap();
+            network.unwrap();
         }
     }
 }

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
+mod controller;
 mod crash;
+mod daemon;
 mod faults;
 mod fixture;
 mod instance;

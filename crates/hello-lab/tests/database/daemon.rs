@@ -1,0 +1,230 @@
+//! What a daemon has between Terraform and the databases: the provider's backend, the board, and the controllers of
+//! network, databases and snapshots, in a lab of the test.
+
+use crate::fixture::{Bench, major_version};
+use hello_lab::{
+    backend::LabBackend,
+    board::{Board, Condition, part},
+    controllers::{Context, databases, network, snapshots},
+    database::{Databases, Instance},
+    dns::DnsServers,
+    events::Events,
+    load_balancer::LoadBalancers,
+    network::netns::Namespace,
+    publish::PublishedPorts,
+    store::Store,
+    task::tasks::Tasks,
+    tls::Authority,
+    world::World,
+};
+use hello_testkit::{Poll, wait_until};
+use std::{
+    process::Command,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+use terraform_provider_aws::{
+    backend::{Backend as _, Change, Place},
+    diagnostic::Diagnostic,
+    schema::Catalogue,
+    value::Value,
+};
+use tokio::{sync::watch, task::JoinHandle};
+
+/// The region where a test names none.
+pub(crate) const REGION: &str = "eu-west-1";
+/// For what a controller does within seconds, on a busy machine.
+const SOON: Duration = Duration::from_secs(60);
+
+/// A daemon; its controllers end with it.
+pub(crate) struct Daemon {
+    pub(crate) backend: LabBackend,
+    pub(crate) context: Arc<Context>,
+    stop: watch::Sender<bool>,
+    controllers: Vec<JoinHandle<()>>,
+}
+
+impl Daemon {
+    /// With nothing applied yet.
+    pub(crate) fn start(bench: &Bench) -> Daemon {
+        let lab = bench.lab.clone();
+        let store = Store::open(&lab.data("store")).unwrap();
+        let world = Arc::new(World::load(store, &Catalogue::aws()).unwrap());
+        let events = Arc::new(Events::new(lab.data("store").join("events.jsonl")));
+        let board = Arc::new(Board::default());
+        let context = Arc::new(Context {
+            authority: Authority::of(&lab).unwrap(),
+            databases: Databases::new(&lab),
+            tasks: Tasks::new(&lab).unwrap(),
+            load_balancers: LoadBalancers::new(&lab),
+            dns: DnsServers::new(&lab, "/nonexistent"),
+            published: PublishedPorts::new(&lab, "/nonexistent"),
+            world: Arc::clone(&world),
+            board: Arc::clone(&board),
+            events: Arc::clone(&events),
+            lab,
+        });
+        let (stop, stopped) = watch::channel(false);
+        let controllers = vec![
+            tokio::spawn(network::run(Arc::clone(&context), stopped.clone())),
+            tokio::spawn(databases::run(Arc::clone(&context), stopped.clone())),
+            tokio::spawn(snapshots::run(Arc::clone(&context), stopped)),
+        ];
+        Daemon { backend: LabBackend::new("test", world, board, events), context, stop, controllers }
+    }
+
+    /// The same, with a VPC, two subnets and the subnet group `all` in a region, its range `10.NUMBER.0.0/16`.
+    pub(crate) async fn with_network(bench: &Bench) -> Daemon {
+        let daemon = Daemon::start(bench);
+        daemon.make_network(REGION, 0).await;
+        daemon
+    }
+
+    /// A VPC, two subnets and the subnet group `all` in a region.
+    pub(crate) async fn make_network(&self, region: &str, number: u8) {
+        let vpc = [("cidr_block", format!("10.{number}.0.0/16").into())];
+        let vpc = self.make_in(region, "aws_vpc", &vpc).await;
+        let mut subnets = Vec::new();
+        for (index, zone) in ["a", "b"].iter().enumerate() {
+            let subnet = [
+                ("vpc_id", vpc.get("id").clone()),
+                ("cidr_block", format!("10.{number}.{index}.0/24").into()),
+                ("availability_zone", format!("{region}{zone}").into()),
+            ];
+            subnets.push(self.make_in(region, "aws_subnet", &subnet).await.get("id").clone());
+        }
+        let group = [("name", "all".into()), ("subnet_ids", Value::List(subnets))];
+        self.make_in(region, "aws_db_subnet_group", &group).await;
+    }
+
+    /// A creation of which everything that is not given is unknown, where it is computed.
+    pub(crate) fn creation(region: &str, type_name: &str, given: &[(&str, Value)]) -> Change {
+        let schema = Catalogue::aws().resource(type_name).unwrap();
+        let mut config = Value::object(given.iter().map(|(name, value)| (*name, value.clone())));
+        let mut planned = config.clone();
+        for (name, attribute) in &schema.block.attributes {
+            if config.get(name).is_null() {
+                config.set(name, Value::Null);
+                planned.set(name, if attribute.computed { Value::UNKNOWN } else { Value::Null });
+            }
+            if attribute.write_only {
+                planned.set(name, Value::Null);
+            }
+        }
+        let place = Place {
+            region: region.to_owned(),
+            account_id: "123456789012".to_owned(),
+            partition: "aws".to_owned(),
+        };
+        Change { schema, place, prior: Value::Null, planned, config }
+    }
+
+    /// Makes a resource, and insists on that.
+    pub(crate) async fn make_in(&self, region: &str, type_name: &str, given: &[(&str, Value)]) -> Value {
+        self.apply(Daemon::creation(region, type_name, given)).await.unwrap()
+    }
+
+    /// Applies a change.
+    pub(crate) async fn apply(&self, change: Change) -> Result<Value, Diagnostic> {
+        self.backend.apply(change).await
+    }
+
+    /// The change that gives some arguments of a resource new values; null takes one out.
+    pub(crate) fn update(creation: &Change, state: &Value, given: &[(&str, Value)]) -> Change {
+        let mut change = Change { prior: state.clone(), planned: state.clone(), ..creation.clone() };
+        for (name, value) in given {
+            change.config.set(name, value.clone());
+            if !change.schema.block.attributes[*name].write_only {
+                change.planned.set(name, value.clone());
+            }
+        }
+        change
+    }
+
+    /// The change that destroys a resource.
+    pub(crate) fn deletion(creation: &Change, state: &Value) -> Change {
+        Change { prior: state.clone(), planned: Value::Null, config: Value::Null, ..creation.clone() }
+    }
+
+    /// Waits until the board says this of a database.
+    pub(crate) async fn until(&self, identifier: &str, wanted: impl Fn(&Condition) -> bool) {
+        let part = part::database(identifier);
+        wait_until(&format!("{part} is as expected"), SOON, async || {
+            let condition = self.context.board.get(&part);
+            Poll::ready_if(condition.as_ref().is_some_and(&wanted), format!("{condition:?}"))
+        })
+        .await;
+    }
+
+    /// What a database should be.
+    pub(crate) fn model(&self, identifier: &str) -> Instance {
+        let contents = self.context.world.snapshot();
+        let resource = contents.find("aws_db_instance", "identifier", identifier).unwrap();
+        databases::model(&self.context, resource).unwrap()
+    }
+
+    /// Asks a database as the lab's superuser.
+    #[track_caller]
+    pub(crate) fn ask(&self, identifier: &str, statement: &str) -> String {
+        let socket = self.context.lab.run("databases").join(identifier).join("socket");
+        let mut command = Command::new("psql");
+        command.args(["-XAtq", "-U", "rdsadmin", "-d", "postgres", "-c", statement, "-h"]).arg(socket);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Logs in as a client does, with a password and over TLS; the server's complaint where it refuses.
+    pub(crate) fn log_in(&self, identifier: &str, user: &str, password: &str) -> Result<(), String> {
+        let contents = self.context.world.snapshot();
+        let owner = format!("{REGION}/db/{identifier}");
+        let address = contents.interfaces[&owner].address;
+        let instance = contents.find("aws_db_instance", "identifier", identifier).unwrap();
+        let target = format!(
+            "host={} hostaddr={address} user={user} dbname=postgres sslmode=verify-full sslrootcert={} \
+             connect_timeout=10",
+            instance.text("address"),
+            self.context.authority.certificate().display()
+        );
+        let mut command = Command::new("psql");
+        command.args(["-XAtq", "-d", &target, "-c", "select 1"]).env("PGPASSWORD", password);
+        let output = self.namespace(identifier).run(move || command.output()).unwrap();
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    /// Where a database runs.
+    pub(crate) fn namespace(&self, identifier: &str) -> Namespace {
+        self.context.lab.namespace(&format!("{REGION}-db-{identifier}"))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        // They end after the step they are in. Nothing may be made while the bench removes everything.
+        let deadline = Instant::now() + SOON;
+        while !self.controllers.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// What every instance of the tests has.
+pub(crate) fn instance(identifier: &str) -> Vec<(&'static str, Value)> {
+    vec![
+        ("identifier", identifier.into()),
+        ("engine", "postgres".into()),
+        ("engine_version", major_version().to_string().into()),
+        ("instance_class", "db.t4g.micro".into()),
+        ("allocated_storage", 1.into()),
+        ("db_subnet_group_name", "all".into()),
+        ("username", "master".into()),
+        ("password", crate::fixture::PASSWORD.into()),
+        ("skip_final_snapshot", true.into()),
+    ]
+}
