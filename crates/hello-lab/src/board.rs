@@ -115,14 +115,18 @@ impl Board {
         let reached = async {
             loop {
                 match (self.get(part), until) {
-                    (Some(Condition::Ready(reached)), Until::Ready(wanted)) if reached >= wanted => return Ok(()),
+                    (Some(Condition::Ready(reached)), Until::Ready(wanted)) if reached >= wanted => {
+                        return Ok(());
+                    }
                     (Some(Condition::Gone), Until::Gone(_)) => return Ok(()),
                     (Some(Condition::Failed(seen, reason)), Until::Ready(wanted) | Until::Gone(wanted))
                         if seen >= wanted =>
                     {
                         return Err(WaitError::Failed { part: self.shown(part), reason });
                     }
-                    (Some(Condition::Failed(_, sentence) | Condition::Pending(sentence)), _) => last = sentence,
+                    (Some(Condition::Failed(_, sentence) | Condition::Pending(sentence)), _) => {
+                        last = sentence;
+                    }
                     (Some(Condition::Ready(_)), _) => {
                         "an earlier change is ready, this one is not yet".clone_into(&mut last);
                     }
@@ -182,9 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_earlier_failure_does_not_end_the_wait_for_what_may_mend_it() {
-        for (until, reached) in
-            [(Until::Ready(2), Condition::Ready(2)), (Until::Gone(2), Condition::Gone)]
-        {
+        for (until, reached) in [(Until::Ready(2), Condition::Ready(2)), (Until::Gone(2), Condition::Gone)] {
             let board = Board::default();
             board.set("db", failed(1));
             let later = async {

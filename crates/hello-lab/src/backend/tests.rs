@@ -358,7 +358,8 @@ async fn an_instance_takes_over_from_its_snapshot_what_is_not_given() {
 async fn what_was_made_and_is_not_ready_is_known_to_terraform() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
-    lab.board.set(crate::board::part::NETWORK, Condition::Failed("the kernel has no room".to_owned()));
+    lab.board
+        .set(crate::board::part::NETWORK, Condition::Failed(u64::MAX, "the kernel has no room".to_owned()));
     let network = [("cidr_block", Value::from("10.0.0.0/16"))];
     let not_applied = lab.backend.apply(lab.creation("aws_vpc", &network)).await.unwrap_err();
     assert!(not_applied.diagnostic.detail.contains("the kernel has no room"), "{not_applied:?}");

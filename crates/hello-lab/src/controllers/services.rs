@@ -150,7 +150,7 @@ fn go_on(
         (false, true) => {
             let last = last_end(contents, service, &wanted.definition);
             let why = last.map(|reason| format!("; the last one ended: {reason}")).unwrap_or_default();
-            Condition::Failed(plan.waits_for + &why)
+            Condition::Failed(generation, plan.waits_for + &why)
         }
         (false, false) => Condition::Pending(plan.waits_for),
     };

@@ -66,6 +66,9 @@ pub enum DatabaseError {
         /// The first directory that is closed to it.
         directory: String,
     },
+    /// A new instance needs a master user.
+    #[error("instance {0} is a new one and has no master user; set username and password")]
+    NoUser(String),
     /// There is no such instance.
     #[error("there is no database instance {0} in this lab")]
     NoInstance(String),
@@ -164,6 +167,7 @@ impl DatabaseError {
                 | DatabaseError::NoSnapshot(_)
                 | DatabaseError::SnapshotExists(_)
                 | DatabaseError::Closed { .. }
+                | DatabaseError::NoUser(_)
         )
     }
 }

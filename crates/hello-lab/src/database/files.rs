@@ -293,7 +293,7 @@ pub(super) struct State {
     /// The machine's boot in which its files were made: until they are written out, they do not outlive it.
     #[serde(default)]
     pub(super) made_in_boot: String,
-    /// Roles and database were made.
+    /// Roles and database were made, or came with a copy.
     #[serde(default)]
     pub(super) prepared: bool,
     /// Of the master password that was last set.

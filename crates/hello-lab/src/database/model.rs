@@ -27,6 +27,10 @@ pub struct Instance {
     pub major_version: u32,
     /// Where its data came from.
     pub origin: Origin,
+    /// The master user, where it is known: who owns the database `postgres`, where not.
+    pub user: Option<String>,
+    /// The master password, where one is given: a changed one is set. A copy has its source's until then.
+    pub password: Option<Secret>,
     /// Parameters of its parameter group by name, as given there.
     pub parameters: BTreeMap<String, String>,
     /// Those of them whose `apply_method` is `pending-reboot`: a change waits for the next reboot even where PostgreSQL
@@ -52,14 +56,11 @@ pub struct Instance {
 /// How an instance came to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
-    /// Empty, with a master user and perhaps a database.
+    /// Empty, with a master user and perhaps a database. What has data already is left as it is: a replica that is none
+    /// any more was promoted.
     New {
         /// The database made at creation (`db_name`).
         database: Option<String>,
-        /// The master user.
-        user: String,
-        /// Its password; a changed one is set.
-        password: Secret,
     },
     /// A read replica by streaming. Ignored once it was promoted.
     Replica {

@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 /// The master user and its database.
 pub(super) struct Master<'a> {
     pub(super) user: &'a str,
-    pub(super) password: &'a Secret,
+    pub(super) password: Option<&'a Secret>,
     pub(super) database: Option<&'a str>,
 }
 
@@ -54,6 +54,13 @@ pub(super) async fn prepare(
     Ok(())
 }
 
+/// The master user of data that came from elsewhere: it owns `postgres`.
+pub(super) async fn master(session: &Session) -> Result<String, DatabaseError> {
+    const OWNER: &str = "select pg_get_userbyid(datdba)::text from pg_database where datname = 'postgres'";
+    let row = session.ask("look for the master user", session.client().query_one(OWNER, &[])).await?;
+    Ok(row.get(0))
+}
+
 /// Sets a new password of the master user.
 pub(super) async fn set_password(
     session: &Session,
@@ -83,17 +90,18 @@ fn role_statements(
     make("rds_password", "nologin");
     make(REPLICATION_USER, "login replication noinherit");
     make(master.user, "login nosuperuser inherit createdb createrole noreplication valid until 'infinity'");
+    if let Some(password) = master.password {
+        let _ = writeln!(text, "alter role {user} password {};", literal(&verifier(password)));
+    }
     let _ = write!(
         text,
         "grant pg_monitor, pg_signal_backend, rds_replication, rds_password{checkpoint} to rds_superuser;\n\
          grant rds_superuser to {user};\n\
          alter role {REPLICATION_USER} password {};\n\
-         alter role {user} password {};\n\
          alter database postgres owner to {user};\n\
          alter database template1 owner to {user};\n\
          commit",
         literal(&verifier(replication_password)),
-        literal(&verifier(master.password)),
     );
     text
 }
@@ -105,7 +113,7 @@ mod tests {
     #[test]
     fn no_statement_has_a_password_and_names_are_quoted() {
         let (password, other) = (Secret::new("my-pass'word"), Secret::new("replicates"));
-        let master = Master { user: "we\"ird", password: &password, database: None };
+        let master = Master { user: "we\"ird", password: Some(&password), database: None };
         let text = role_statements(15, &master, &other, &["rds_superuser".to_owned()]);
         assert!(!text.contains("my-pass") && !text.contains("replicates"), "{text}");
         assert!(text.contains("create role \"we\"\"ird\" login nosuperuser"), "{text}");

@@ -71,6 +71,9 @@ impl<'a> Work<'a> {
         let user = ServerUser::find()?;
         files.make_directories(user)?;
         let state = files.read_state()?.unwrap_or_default();
+        if matches!(instance.origin, Origin::New { .. }) && instance.user.is_none() && !state.prepared {
+            return Err(DatabaseError::NoUser(instance.identifier.clone()));
+        }
         let catalogue = shared.catalogue(&files, &installation).await?;
         let parameters = Parameters::of(instance, &catalogue, &installation.libraries())
             .map_err(|source| DatabaseError::Parameter { identifier: instance.identifier.clone(), source })?;
@@ -256,7 +259,14 @@ impl<'a> Work<'a> {
         self.state.prepared = false;
         self.state.made_in_boot = files::boot()?;
         self.save()?;
+        // Nobody wants an empty database in place of one that was promoted.
+        let gone = || {
+            let reason = "it was promoted, and its data is gone; delete it and make it anew";
+            Ok(Progress::Waits(Status::Failed(reason.to_owned())))
+        };
         match (&self.instance.origin, self.source()) {
+            (Origin::New { .. }, _) if self.state.promoted => return gone(),
+            (Origin::Replica { .. }, None) => return gone(),
             (Origin::New { .. }, _) => self.initialise().await?,
             (Origin::Snapshot { name }, _) => self.copy().restore(name, self.installation.major).await?,
             (Origin::Replica { .. }, Some(source)) => {
@@ -273,12 +283,10 @@ impl<'a> Work<'a> {
                 self.save()?;
                 self.follow(&session).await?;
             }
-            (Origin::Replica { .. }, None) => {
-                return Ok(Progress::Waits(Status::Failed(
-                    "it was promoted, and its data is gone; delete it and make it anew".to_owned(),
-                )));
-            }
         }
+        // Roles and databases came with a copy.
+        self.state.prepared = !matches!(self.instance.origin, Origin::New { .. });
+        self.save()?;
         fs::rename(&unfinished, self.files.data()).at("make", &self.files.data())?;
         Ok(Progress::Made)
     }
@@ -443,17 +451,28 @@ impl<'a> Work<'a> {
     }
 
     async fn prepare(&mut self) -> Result<(), DatabaseError> {
-        let Origin::New { database, user, password } = &self.instance.origin else { return Ok(()) };
         let session = self.session().await?;
-        if self.state.prepared {
-            roles::set_password(&session, user, password).await?;
-        } else {
-            let master = Master { user, password, database: database.as_deref() };
-            let replication_password = password::of_replication(&self.shared.lab)?;
-            roles::prepare(&session, self.installation.major, &master, &replication_password).await?;
+        let password = self.instance.password.as_ref();
+        match (&self.instance.origin, &self.instance.user) {
+            (Origin::New { database }, Some(user)) if !self.state.prepared => {
+                let master = Master { user, password, database: database.as_deref() };
+                let replication_password = password::of_replication(&self.shared.lab)?;
+                roles::prepare(&session, self.installation.major, &master, &replication_password).await?;
+            }
+            (_, user) => {
+                if let Some(password) = password {
+                    let user = match user {
+                        Some(user) => user.clone(),
+                        None => roles::master(&session).await?,
+                    };
+                    roles::set_password(&session, &user, password).await?;
+                }
+            }
         }
         self.state.prepared = true;
-        self.state.password = Some(Fingerprint::of(password)?);
+        if let Some(password) = password {
+            self.state.password = Some(Fingerprint::of(password)?);
+        }
         self.save()
     }
 

@@ -310,7 +310,9 @@ pub fn complete(draft: &mut Draft, change: &Change, state: &mut Value) -> Result
             let [a, b, c, d] = address.octets();
             state.set("public_dns", format!("ec2-{a}-{b}-{c}-{d}.{region}.compute.amazonaws.com").into());
         }
-        "aws_db_instance" if is_new => databases::complete_restored(&draft.contents, &change.config, state),
+        "aws_db_instance" if is_new => {
+            databases::complete_new(&draft.contents, region, &change.config, state);
+        }
         "aws_db_snapshot" if is_new => databases::complete_snapshot(&draft.contents, state),
         "aws_default_security_group" => {
             let vpc = draft.contents.get("aws_vpc", state.get("vpc_id").as_str().unwrap_or_default());

@@ -42,14 +42,10 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
     } else if let Some(name) = resource.given("snapshot_identifier").non_empty() {
         Origin::Snapshot { name: snapshot_name(name).to_owned() }
     } else {
-        let password =
-            resource.config.get("password_wo").non_empty().or(resource.state.get("password").non_empty());
-        Origin::New {
-            database: text("db_name"),
-            user: text("username").unwrap_or_default(),
-            password: Secret::new(password.unwrap_or_default()),
-        }
+        Origin::New { database: text("db_name") }
     };
+    let password =
+        resource.config.get("password_wo").non_empty().or(resource.state.get("password").non_empty());
     let storage =
         |instance: &Resource| instance.state.get("allocated_storage").as_i64().filter(|size| *size > 0);
     let gib = storage(resource).or_else(|| source.and_then(|source| storage(source)));
@@ -64,6 +60,8 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
         port: port(resource),
         major_version: major_version(resource).or_else(|| source.and_then(|source| major_version(source)))?,
         origin,
+        user: text("username"),
+        password: password.map(Secret::new),
         parameters_at_reboot: at_reboot,
         memory: class.0 << 30,
         vcpus: class.1,
@@ -105,20 +103,54 @@ fn snapshot_name(given: &str) -> &str {
     given.rsplit_once(":snapshot:").map_or(given, |(_, name)| name)
 }
 
-/// Puts into the state of a new instance that is made from a snapshot what it takes over from that and was not given.
-pub fn complete_restored(contents: &Contents, config: &Value, state: &mut Value) {
+/// Puts into the state of a new instance what it takes over from its snapshot or its source and was not given.
+pub fn complete_new(contents: &Contents, region: &str, config: &Value, state: &mut Value) {
+    // Nobody makes up a user or a database where none is given.
+    for name in ["db_name", "username"].iter().filter(|name| config.get(name).is_null()) {
+        state.set(name, Value::Null);
+    }
+    complete_restored(contents, config, state);
+    complete_replica(contents, region, config, state);
+}
+
+fn complete_restored(contents: &Contents, config: &Value, state: &mut Value) {
     let Some(name) = config.get("snapshot_identifier").non_empty().map(snapshot_name) else { return };
     let Some(snapshot) = contents.get("aws_db_snapshot", name) else { return };
-    for name in ["allocated_storage", "engine", "engine_version", "license_model", "port"] {
-        if config.get(name).is_null() {
-            state.set(name, snapshot.state.get(name).clone());
-        }
+    let of_snapshot = ["allocated_storage", "engine", "engine_version", "license_model", "port"];
+    take_over(&snapshot.state, config, state, &of_snapshot);
+    if let Some(instance) = find(contents, snapshot.text("db_instance_identifier")) {
+        take_over(&instance.state, config, state, &["db_name", "engine_version_actual", "username"]);
     }
-    let Some(instance) = find(contents, snapshot.text("db_instance_identifier")) else { return };
-    for name in ["db_name", "engine_version_actual", "username"] {
-        if config.get(name).is_null() {
-            state.set(name, instance.state.get(name).clone());
-        }
+}
+
+/// All but the backups of its source, <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html>.
+/// Once the replica is promoted, the source may be gone. Groups are those of a region.
+fn complete_replica(contents: &Contents, region: &str, config: &Value, state: &mut Value) {
+    let source = config.get("replicate_source_db").non_empty();
+    let Some(source) = source.and_then(|source| find(contents, source)) else { return };
+    let everywhere = [
+        "allocated_storage",
+        "db_name",
+        "engine",
+        "engine_version",
+        "engine_version_actual",
+        "license_model",
+        "port",
+        "username",
+    ];
+    take_over(&source.state, config, state, &everywhere);
+    if source.region == region {
+        take_over(&source.state, config, state, &["db_subnet_group_name", "parameter_group_name"]);
+    }
+}
+
+fn take_over(from: &Value, config: &Value, state: &mut Value, names: &[&str]) {
+    for name in names.iter().filter(|name| config.get(name).is_null()) {
+        state.set(name, from.get(name).clone());
+    }
+    if let (Some(address), Some(port)) = (state.get("address").as_str(), state.get("port").as_i64()) {
+        let endpoint = format!("{address}:{port}");
+        state.set("endpoint", endpoint.into());
     }
 }
 

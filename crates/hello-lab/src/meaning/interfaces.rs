@@ -125,15 +125,9 @@ fn nat(contents: &Contents, gateway: &Resource) -> Option<Wanted> {
     })
 }
 
-/// The subnet group that counts for an instance: its own, else that of the instance it is a replica of.
+/// The subnet group of an instance. A replica has taken over its source's.
 fn subnet_group<'a>(contents: &'a Contents, instance: &'a Resource) -> Option<&'a Resource> {
-    let own = instance.given("db_subnet_group_name").non_empty();
-    let source = || {
-        let source = instance.given("replicate_source_db").non_empty()?;
-        let source = contents.of_type("aws_db_instance").find(|other| other.text("identifier") == source)?;
-        source.given("db_subnet_group_name").non_empty()
-    };
-    let name = own.or_else(source)?;
+    let name = instance.text("db_subnet_group_name");
     let mut groups = contents.of_type("aws_db_subnet_group");
     groups.find(|group| group.text("name") == name && group.region == instance.region).map(AsRef::as_ref)
 }

@@ -2,10 +2,13 @@
 
 use crate::{
     daemon::{Daemon, REGION, instance},
-    fixture::Bench,
+    fixture::{Bench, PASSWORD},
 };
 use hello_lab::board::Condition;
-use terraform_provider_aws::backend::{Backend as _, Existing};
+use terraform_provider_aws::{
+    backend::{Backend as _, Existing},
+    value::Value,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_database_is_not_ready_whatever_else_changes() {
@@ -45,14 +48,26 @@ async fn a_refused_database_stays_refused_until_it_is_mended() {
     for _ in 0..3 {
         let generation = daemon.context.world.generation();
         daemon.make_in(REGION, "aws_eip", &[("domain", "vpc".into())]).await;
-        daemon.until("hello", |condition| match condition {
-            Condition::Failed(seen, _) => *seen > generation,
-            condition => panic!("{condition:?}"),
-        })
-        .await;
+        daemon
+            .until("hello", |condition| match condition {
+                Condition::Failed(seen, _) => *seen > generation,
+                condition => panic!("{condition:?}"),
+            })
+            .await;
     }
     let mended = [("engine_version", state.get("engine_version").clone())];
     daemon.apply(Daemon::update(&wrong, &wrong.planned, &mended)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_database_without_a_master_user_is_refused() {
+    let bench = Bench::new("nobody");
+    let daemon = Daemon::with_network(&bench).await;
+    let mut given = instance("hello");
+    given.retain(|(name, _)| *name != "username");
+    let refusal = daemon.apply(Daemon::creation(REGION, "aws_db_instance", &given)).await.unwrap_err();
+    assert!(format!("{refusal:?}").contains("set username and password"), "{refusal:?}");
+    assert_eq!(daemon.context.world.snapshot().of_type("aws_db_instance").count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,4 +99,81 @@ async fn a_deletion_whose_last_snapshot_is_refused_leaves_the_database_as_it_was
     let snapshots = daemon.context.databases.snapshots().unwrap();
     let names: Vec<_> = snapshots.iter().map(|snapshot| snapshot.name.as_str()).collect();
     assert_eq!(names, ["last", "very-last"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn terraform_promotes_a_replica_and_gives_it_a_password_of_its_own() {
+    let bench = Bench::new("promoted");
+    let daemon = Daemon::with_network(&bench).await;
+    let mut given = instance("hello");
+    given.push(("port", 5433.into()));
+    let primary = Daemon::creation(REGION, "aws_db_instance", &given);
+    let source = daemon.apply(primary.clone()).await.unwrap();
+    daemon.ask_at(5433, "hello", "create table t as select 1 as i");
+    let creation = Daemon::creation(
+        REGION,
+        "aws_db_instance",
+        &[
+            ("identifier", "copy".into()),
+            ("replicate_source_db", "hello".into()),
+            ("instance_class", "db.t4g.micro".into()),
+            ("skip_final_snapshot", true.into()),
+        ],
+    );
+    let replica = daemon.apply(creation.clone()).await.unwrap();
+    for name in ["engine", "engine_version", "username", "allocated_storage", "port", "db_subnet_group_name"]
+    {
+        assert_eq!(replica.get(name), source.get(name), "{name}");
+    }
+    let endpoint = format!("{}:5433", replica.get("address").as_str().unwrap());
+    assert_eq!(replica.get("endpoint").as_str(), Some(endpoint.as_str()));
+    daemon.log_in("copy", "master", PASSWORD).unwrap();
+
+    let promotion = Daemon::update(&creation, &replica, &[("replicate_source_db", Value::Null)]);
+    let promoted = daemon.apply(promotion.clone()).await.unwrap();
+    assert_eq!(daemon.ask_at(5433, "copy", "select pg_is_in_recovery(), i from t"), "f|1");
+    daemon.log_in("copy", "master", PASSWORD).unwrap();
+    // It stands on its own.
+    daemon.apply(Daemon::deletion(&primary, &source)).await.unwrap();
+    let given = [("password_wo", "one of its own".into()), ("password_wo_version", 1.into())];
+    let own = Daemon::update(&promotion, &promoted, &given);
+    let state = daemon.apply(own.clone()).await.unwrap();
+    daemon.log_in("copy", "master", "one of its own").unwrap();
+    assert!(daemon.log_in("copy", "master", PASSWORD).unwrap_err().contains("authentication failed"));
+    // Another value counts with another version only.
+    let unversioned = Daemon::update(&own, &state, &[("password_wo", "not yet".into())]);
+    let state = daemon.apply(unversioned.clone()).await.unwrap();
+    daemon.log_in("copy", "master", "one of its own").unwrap();
+    let raised = Daemon::update(&unversioned, &state, &[("password_wo_version", 2.into())]);
+    daemon.apply(raised).await.unwrap();
+    daemon.log_in("copy", "master", "not yet").unwrap();
+    assert_eq!(daemon.ask_at(5433, "copy", "select i from t"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_instance_has_the_password_that_is_given() {
+    let bench = Bench::new("restored");
+    let daemon = Daemon::with_network(&bench).await;
+    daemon.make_in(REGION, "aws_db_instance", &instance("hello")).await;
+    let given = [("db_instance_identifier", "hello".into()), ("db_snapshot_identifier", "before".into())];
+    daemon.make_in(REGION, "aws_db_snapshot", &given).await;
+    let mut given = instance("copy");
+    given.retain(|(name, _)| !["username", "engine", "engine_version", "password"].contains(name));
+    given.push(("snapshot_identifier", "before".into()));
+    let creation = Daemon::creation(REGION, "aws_db_instance", &given);
+    let state = daemon.apply(creation.clone()).await.unwrap();
+    daemon.log_in("copy", "master", PASSWORD).unwrap();
+    let changed = Daemon::update(&creation, &state, &[("password", "one of its own".into())]);
+    daemon.apply(changed).await.unwrap();
+    daemon.log_in("copy", "master", "one of its own").unwrap();
+
+    // At once, and without knowing whose it is: the snapshot was taken by hand.
+    daemon.context.databases.snapshot("hello", "by-hand").await.unwrap();
+    let mut given = instance("other");
+    given.retain(|(name, _)| !["username", "password"].contains(name));
+    given.push(("snapshot_identifier", "by-hand".into()));
+    given.push(("password", "another".into()));
+    daemon.make_in(REGION, "aws_db_instance", &given).await;
+    daemon.log_in("other", "master", "another").unwrap();
+    daemon.log_in("hello", "master", PASSWORD).unwrap();
 }

@@ -127,7 +127,7 @@ impl Daemon {
 
     /// Applies a change.
     pub(crate) async fn apply(&self, change: Change) -> Result<Value, Diagnostic> {
-        self.backend.apply(change).await
+        self.backend.apply(change).await.map_err(|refused| refused.diagnostic)
     }
 
     /// The change that gives some arguments of a resource new values; null takes one out.
@@ -167,9 +167,18 @@ impl Daemon {
     /// Asks a database as the lab's superuser.
     #[track_caller]
     pub(crate) fn ask(&self, identifier: &str, statement: &str) -> String {
+        self.ask_at(5432, identifier, statement)
+    }
+
+    /// The same, by a port that is not the usual one.
+    #[track_caller]
+    pub(crate) fn ask_at(&self, port: u16, identifier: &str, statement: &str) -> String {
         let socket = self.context.lab.run("databases").join(identifier).join("socket");
         let mut command = Command::new("psql");
-        command.args(["-XAtq", "-U", "rdsadmin", "-d", "postgres", "-c", statement, "-h"]).arg(socket);
+        let port = port.to_string();
+        command
+            .args(["-XAtq", "-U", "rdsadmin", "-p", &port, "-d", "postgres", "-c", statement, "-h"])
+            .arg(socket);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -182,9 +191,10 @@ impl Daemon {
         let address = contents.interfaces[&owner].address;
         let instance = contents.find("aws_db_instance", "identifier", identifier).unwrap();
         let target = format!(
-            "host={} hostaddr={address} user={user} dbname=postgres sslmode=verify-full sslrootcert={} \
+            "host={} hostaddr={address} port={} user={user} dbname=postgres sslmode=verify-full sslrootcert={} \
              connect_timeout=10",
             instance.text("address"),
+            instance.state.get("port").as_i64().unwrap(),
             self.context.authority.certificate().display()
         );
         let mut command = Command::new("psql");

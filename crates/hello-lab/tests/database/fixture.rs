@@ -87,11 +87,9 @@ impl Bench {
             hostname,
             port: 5432,
             major_version: major_version(),
-            origin: Origin::New {
-                database: Some("hello".to_owned()),
-                user: "master".to_owned(),
-                password: Secret::new(PASSWORD),
-            },
+            origin: Origin::New { database: Some("hello".to_owned()) },
+            user: Some("master".to_owned()),
+            password: Some(Secret::new(PASSWORD)),
             parameters: BTreeMap::new(),
             parameters_at_reboot: BTreeSet::new(),
             memory: 1 << 30,
@@ -110,7 +108,22 @@ impl Bench {
             hostname: source.hostname.clone(),
             port: source.port,
         };
-        Instance { origin, ..self.primary(identifier, host) }
+        Instance { origin, password: None, ..self.primary(identifier, host) }
+    }
+
+    /// A primary and a replica of it, `hello` and `hello-replica`, standing.
+    pub(crate) async fn pair(&self) -> (Instance, Instance) {
+        let primary = self.primary("hello", 1);
+        let replica = self.replica("hello-replica", 2, &primary);
+        self.make(&primary).await;
+        self.make(&replica).await;
+        (primary, replica)
+    }
+
+    /// An instance restored from a snapshot, in a model without a password.
+    pub(crate) fn restored(&self, identifier: &str, host: u8, snapshot: &str) -> Instance {
+        let origin = Origin::Snapshot { name: snapshot.to_owned() };
+        Instance { origin, password: None, ..self.primary(identifier, host) }
     }
 
     /// Makes it, and insists on that.

@@ -1,6 +1,6 @@
 use crate::fixture::{Bench, PASSWORD, major_version};
 use hello_lab::{
-    database::{DatabaseError, Status, Storage, model::Origin},
+    database::{DatabaseError, Status, Storage},
     secret::Secret,
 };
 use std::{fs, os::unix::fs::PermissionsExt as _};
@@ -82,8 +82,7 @@ async fn a_changed_password_is_set_and_no_password_is_in_a_file_or_a_log() {
     instance.parameters.insert("log_min_duration_statement".to_owned(), "0".to_owned());
     bench.make(&instance).await;
     let changed = "second password of the master";
-    let Origin::New { password, .. } = &mut instance.origin else { unreachable!() };
-    *password = Secret::new(changed);
+    instance.password = Some(Secret::new(changed));
     bench.make(&instance).await;
     let mut client = bench.client(&instance);
     assert!(client.ask("select 1").unwrap_err().contains("password authentication failed"));

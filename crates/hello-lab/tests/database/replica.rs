@@ -1,8 +1,14 @@
 use crate::fixture::Bench;
-use hello_lab::database::{Status, model::Origin};
+use hello_lab::{
+    database::{Status, model::Origin},
+    secret::Secret,
+};
 use hello_pg::Role;
 use hello_testkit::{Poll, wait_until};
 use std::time::Duration;
+
+/// A master password that is given later.
+const SECOND: &str = "second password of the master";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_streams_over_tls_with_a_slot_and_refuses_writes() {
@@ -41,10 +47,7 @@ async fn a_replica_streams_over_tls_with_a_slot_and_refuses_writes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promoted_replica_is_on_the_next_timeline_and_stays_promoted_under_its_old_model() {
     let bench = Bench::new("promote");
-    let primary = bench.primary("hello", 1);
-    let replica = bench.replica("hello-replica", 2, &primary);
-    bench.make(&primary).await;
-    bench.make(&replica).await;
+    let (primary, replica) = bench.pair().await;
     bench.client(&primary).tell("create table t as select 1 as i");
     bench.client(&replica).until("select i from t", "1").await;
 
@@ -156,10 +159,7 @@ async fn a_replica_that_is_ahead_of_its_new_source_is_made_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slot_of_a_replica_that_was_deleted_meanwhile_is_removed_when_its_source_is_back() {
     let bench = Bench::new("slot");
-    let primary = bench.primary("hello", 1);
-    let replica = bench.replica("hello-replica", 2, &primary);
-    bench.make(&primary).await;
-    bench.make(&replica).await;
+    let (primary, _) = bench.pair().await;
     bench.databases.stop("hello").await.unwrap();
     bench.databases.delete("hello-replica", None).await.unwrap();
     bench.databases.start(&primary).await.unwrap();
@@ -169,10 +169,7 @@ async fn a_slot_of_a_replica_that_was_deleted_meanwhile_is_removed_when_its_sour
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_survives_its_source_being_away_and_being_made_anew() {
     let bench = Bench::new("away");
-    let primary = bench.primary("hello", 1);
-    let replica = bench.replica("hello-replica", 2, &primary);
-    bench.make(&primary).await;
-    bench.make(&replica).await;
+    let (primary, replica) = bench.pair().await;
     bench.databases.stop("hello").await.unwrap();
     assert_eq!(bench.databases.reconcile(&replica).await.unwrap(), Status::Available);
     bench.databases.start(&primary).await.unwrap();
@@ -191,14 +188,37 @@ async fn a_replica_survives_its_source_being_away_and_being_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_that_is_no_replica_any_more_promotes_it() {
+async fn a_model_that_is_no_replica_any_more_promotes_it_and_keeps_its_data() {
     let bench = Bench::new("model");
-    let primary = bench.primary("hello", 1);
-    let mut replica = bench.replica("hello-replica", 2, &primary);
-    bench.make(&primary).await;
+    let (primary, mut replica) = bench.pair().await;
+    bench.client(&primary).tell("create table t as select 1 as i");
+    bench.client(&replica).until("select i from t", "1").await;
+    // As Terraform yields it without `replicate_source_db`.
+    replica.origin = Origin::New { database: Some("hello".to_owned()) };
     bench.make(&replica).await;
-    replica.origin = Origin::Snapshot { name: "none".to_owned() };
-    bench.make(&replica).await;
-    assert_eq!(bench.client(&replica).tell("select pg_is_in_recovery()"), "f");
+    assert_eq!(bench.client(&replica).tell("select pg_is_in_recovery(), i from t"), "f|1");
     assert_eq!(bench.client(&primary).tell("select count(*) from pg_replication_slots"), "0");
+
+    // The master user stays as it came, until a password is given.
+    replica.user = None;
+    replica.password = Some(Secret::new(SECOND));
+    bench.make(&replica).await;
+    let mut client = bench.client(&replica);
+    client.password = SECOND;
+    assert_eq!(client.tell("select i from t"), "1");
+    assert_eq!(bench.client(&primary).tell("select i from t"), "1", "the source's is its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promoted_replica_takes_a_password_under_its_old_model() {
+    let bench = Bench::new("later");
+    let (_, mut replica) = bench.pair().await;
+    replica.password = Some(Secret::new(SECOND));
+    bench.make(&replica).await;
+    bench.client(&replica).tell("select 1");
+    bench.databases.promote("hello-replica").await.unwrap();
+    bench.make(&replica).await;
+    let mut client = bench.client(&replica);
+    client.password = SECOND;
+    assert_eq!(client.tell("select 1"), "1");
 }

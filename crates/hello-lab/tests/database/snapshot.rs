@@ -1,5 +1,5 @@
 use crate::fixture::Bench;
-use hello_lab::database::{DatabaseError, Status, model::Origin};
+use hello_lab::database::{DatabaseError, Status};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_is_a_copy_of_its_moment_and_can_be_restored() {
@@ -14,8 +14,7 @@ async fn a_snapshot_is_a_copy_of_its_moment_and_can_be_restored() {
     let again = bench.databases.snapshot("hello", "before").await.unwrap_err();
     assert!(matches!(again, DatabaseError::SnapshotExists(_)), "{again}");
 
-    let mut restored = bench.primary("restored", 2);
-    restored.origin = Origin::Snapshot { name: "before".to_owned() };
+    let restored = bench.restored("restored", 2, "before");
     bench.make(&restored).await;
     let copy = bench.client(&restored);
     assert_eq!(copy.tell("select count(*) from t"), "1");
@@ -39,8 +38,7 @@ async fn an_instance_is_deleted_after_its_final_snapshot_and_that_can_be_asked_f
     assert!(!bench.lab.data("databases").join("hello").exists());
     bench.databases.delete("hello", Some("last")).await.unwrap();
 
-    let mut restored = bench.primary("hello", 1);
-    restored.origin = Origin::Snapshot { name: "last".to_owned() };
+    let restored = bench.restored("hello", 1, "last");
     bench.make(&restored).await;
     assert_eq!(bench.client(&restored).tell("select i from t"), "1");
     let taken = bench.databases.delete("hello", Some("last")).await.unwrap_err();
@@ -62,16 +60,14 @@ async fn snapshots_of_a_stopped_instance_and_of_a_replica_stand_on_their_own() {
     bench.databases.stop("hello").await.unwrap();
     bench.databases.snapshot("hello", "cold").await.unwrap();
     for (host, name) in [(3, "cold"), (4, "of-replica")] {
-        let mut restored = bench.primary(name, host);
-        restored.origin = Origin::Snapshot { name: name.to_owned() };
+        let restored = bench.restored(name, host, name);
         bench.make(&restored).await;
         let client = bench.client(&restored);
         assert_eq!(client.tell("select i, pg_is_in_recovery() from t"), "1|f", "{name}");
         assert_eq!(client.tell("select count(*) from pg_replication_slots"), "0", "{name}");
         bench.databases.delete(name, None).await.unwrap();
     }
-    let mut missing = bench.primary("missing", 5);
-    missing.origin = Origin::Snapshot { name: "nowhere".to_owned() };
+    let missing = bench.restored("missing", 5, "nowhere");
     let error = bench.databases.reconcile(&missing).await.unwrap_err();
     assert_eq!(error.to_string(), "there is no snapshot nowhere in this lab");
 }

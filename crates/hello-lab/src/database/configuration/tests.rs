@@ -12,6 +12,8 @@ fn instance(origin: Origin) -> Instance {
         port: 5433,
         major_version: 15,
         origin,
+        user: None,
+        password: None,
         parameters: BTreeMap::new(),
         parameters_at_reboot: std::collections::BTreeSet::new(),
         memory: 0,

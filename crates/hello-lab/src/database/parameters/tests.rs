@@ -12,6 +12,8 @@ fn instance(parameters: &[(&str, &str)], at_reboot: &[&str]) -> Instance {
         port: 5432,
         major_version: 15,
         origin: Origin::Snapshot { name: "none".to_owned() },
+        user: None,
+        password: None,
         parameters: parameters
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

@@ -5,7 +5,6 @@ use crate::{
     database::{
         error::DatabaseError,
         files::{self, Storage},
-        model::Origin,
         plan::{Facts, Server, VolumeFacts},
         server,
         session::{self, Session},
@@ -104,14 +103,9 @@ impl Work<'_> {
     }
 
     fn is_prepared(&self) -> bool {
-        match &self.instance.origin {
-            Origin::New { password, .. } => {
-                self.state.prepared
-                    && self.state.password.as_ref().is_some_and(|fingerprint| fingerprint.is_of(password))
-            }
-            // The roles came with the data.
-            Origin::Replica { .. } | Origin::Snapshot { .. } => true,
-        }
+        let last = self.state.password.as_ref();
+        let is_set = |password| last.is_some_and(|fingerprint| fingerprint.is_of(password));
+        self.state.prepared && self.instance.password.as_ref().is_none_or(is_set)
     }
 }
 

@@ -85,7 +85,7 @@ fn every_region_has_a_range_of_its_own_and_the_sixth_is_refused() {
 }
 
 #[test]
-fn a_database_stands_in_the_subnet_of_its_zone_and_a_replica_in_its_sources_group() {
+fn a_database_stands_in_the_subnet_of_its_group_in_its_zone() {
     let known = Known::of(vpc());
     let group = [
         ("id", Value::from("group")),
@@ -93,17 +93,17 @@ fn a_database_stands_in_the_subnet_of_its_zone_and_a_replica_in_its_sources_grou
         ("subnet_ids", Value::strings(["subnet-a", "subnet-b"])),
     ];
     known.put(resource("aws_db_subnet_group", &group));
-    let instance = |name: &str, zone: &str, given: (&str, Value)| {
+    let instance = |name: &str, zone: &str| {
         let attributes = [
             ("id", Value::from(name)),
             ("identifier", name.into()),
             ("availability_zone", format!("{REGION}{zone}").into()),
-            given,
+            ("db_subnet_group_name", "group".into()),
         ];
         resource("aws_db_instance", &attributes)
     };
-    known.put(instance("primary", "b", ("db_subnet_group_name", "group".into())));
-    known.put(instance("replica", "a", ("replicate_source_db", "primary".into())));
+    known.put(instance("primary", "b"));
+    known.put(instance("replica", "a"));
     let contents = known.contents();
     assert_eq!(contents.interfaces["eu-west-1/db/primary"].subnet, "subnet-b");
     assert_eq!(contents.interfaces["eu-west-1/db/replica"].subnet, "subnet-a");
