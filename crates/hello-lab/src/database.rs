@@ -295,12 +295,19 @@ impl Databases {
         if files.run.is_dir() {
             server::forget_shared_memory(processes, files).await?;
         }
-        if let Some(mut state) = files.read_state()? {
-            let sources: Vec<_> = state.slots.iter().cloned().collect();
-            drop_slots(&self.shared, files, &mut state, &sources).await?;
+        match files.read_state() {
+            Ok(Some(mut state)) => {
+                let sources: Vec<_> = state.slots.iter().cloned().collect();
+                drop_slots(&self.shared, files, &mut state, &sources).await?;
+            }
+            Ok(None) => {}
+            // What cannot be read must not keep what it is about.
+            Err(error) => tracing::warn!("{}: removed without its state: {error}", files.identifier),
         }
-        // First what is in the volume: unmounting it would write that out.
-        remove_directory(&files.data())?;
+        // First what is in the volume: unmounting it would write that out. One that cannot be written goes as it is.
+        if let Err(error) = remove_directory(&files.data()) {
+            tracing::warn!("{}: {error}; its volume goes as it is", files.identifier);
+        }
         volume_of(&self.shared, files)?.unmount()?;
         remove_directory(&files.root)?;
         remove_directory(&files.run)

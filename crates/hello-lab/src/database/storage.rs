@@ -88,7 +88,7 @@ impl Volume<'_> {
     /// Is there something to put data in?
     pub(super) fn is_ready(&self, storage: &Storage) -> bool {
         match storage {
-            Storage::Bounded(_) => self.is_mounted(),
+            Storage::Bounded(_) => self.is_mounted() && !self.is_read_only(),
             Storage::Unbounded(_) => self.files.volume().is_dir(),
         }
     }
@@ -101,10 +101,30 @@ impl Volume<'_> {
         }
     }
 
-    /// Mounts the file system of an instance that has one.
+    /// Has the kernel given up writing to it? It does so after an error of what it lies on, such as a disk without room.
+    fn is_read_only(&self) -> bool {
+        self.mount_line().ok().flatten().is_some_and(|line| {
+            let options = line.split(' ').nth(3).unwrap_or_default();
+            options.split(',').any(|option| option == "ro" || option == "emergency_ro")
+        })
+    }
+
+    /// Its line of `/proc/self/mounts`, of the mount that is seen.
+    fn mount_line(&self) -> Result<Option<String>, DatabaseError> {
+        let volume = self.files.volume();
+        let mounts = fs::read_to_string("/proc/self/mounts").at("read", "/proc/self/mounts".as_ref())?;
+        let is_its = |line: &&str| line.split(' ').nth(1) == volume.to_str();
+        Ok(mounts.lines().rfind(is_its).map(str::to_owned))
+    }
+
+    /// Mounts the file system of an instance that has one. One that the kernel does not write to any more is checked first.
     pub(super) async fn mount(&self) -> Result<(), DatabaseError> {
         let volume = self.files.volume();
         make_directory(&volume, 0o700, None)?;
+        if self.is_mounted() && self.is_read_only() {
+            self.unmount()?;
+            self.check().await?;
+        }
         if !self.is_mounted() {
             // The loop device goes with the mount.
             let arguments = ["-t", "ext4", "-o", "loop,noatime,nosuid,nodev"];
@@ -127,14 +147,18 @@ impl Volume<'_> {
     pub(super) async fn grow_unused(&self, bytes: u64) -> Result<(), DatabaseError> {
         self.unmount()?;
         self.enlarge_image(bytes)?;
-        let image = self.files.image();
-        // resize2fs insists on a check. One that has found nothing wrong and one that has put it right end differently.
-        match self.tool("e2fsck", vec!["-f".into(), "-p".into(), image.clone().into()]).await {
-            Ok(_) | Err(DatabaseError::Program { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        self.tool("resize2fs", vec![image.into()]).await?;
+        // resize2fs insists on it.
+        self.check().await?;
+        self.tool("resize2fs", vec![self.files.image().into()]).await?;
         self.mount().await
+    }
+
+    async fn check(&self) -> Result<(), DatabaseError> {
+        // One that has found nothing wrong and one that has put it right end differently.
+        match self.tool("e2fsck", vec!["-f".into(), "-p".into(), self.files.image().into()]).await {
+            Ok(_) | Err(DatabaseError::Program { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn enlarge_image(&self, bytes: u64) -> Result<(), DatabaseError> {
@@ -145,11 +169,7 @@ impl Volume<'_> {
 
     fn device(&self) -> Result<String, DatabaseError> {
         let volume = self.files.volume();
-        let mounts = fs::read_to_string("/proc/self/mounts").at("read", "/proc/self/mounts".as_ref())?;
-        let device = mounts.lines().find_map(|line| {
-            let (device, rest) = line.split_once(' ')?;
-            (rest.split(' ').next()? == volume.to_str()?).then(|| device.to_owned())
-        });
+        let device = self.mount_line()?.and_then(|line| Some(line.split_once(' ')?.0.to_owned()));
         let missing = || io::Error::new(io::ErrorKind::NotFound, "it is not mounted");
         device.ok_or_else(missing).at("find the device of", &volume)
     }

@@ -12,3 +12,4 @@ mod parameters;
 mod replica;
 mod snapshot;
 mod snapshot_resource;
+mod storage;
