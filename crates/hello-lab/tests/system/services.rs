@@ -106,12 +106,13 @@ fn exhaust_memory(lab: &TestLab, task: &str) -> Running {
     let group = group.iter().find(|group| group.is_dir()).expect("the task has a control group");
     let container =
         fs::read_dir(group).unwrap().flatten().map(|entry| entry.path()).find(|path| path.is_dir());
+    let members = container.expect("it has a container").join("cgroup.procs");
+    for pid in fs::read_to_string(&members).unwrap().lines() {
+        // The first that the kernel takes.
+        fs::write(format!("/proc/{pid}/oom_score_adj"), "1000").unwrap();
+    }
     // The task has 512 MiB; a text without an end of a line is kept whole.
-    let script = format!(
-        "echo -999 > /proc/self/oom_score_adj; echo $$ > {}/cgroup.procs; \
-         head -c 509M /dev/zero | tail | head -c 1",
-        container.expect("it has a container").display()
-    );
+    let script = format!("echo $$ > {}; head -c 600M /dev/zero | tail | head -c 1", members.display());
     start(Command::new("sh").args(["-c", &script]))
 }
 
