@@ -122,6 +122,27 @@ pub fn unresolved_action(contents: &Contents, actions: &[Value]) -> Option<Strin
     Some(sentence)
 }
 
+/// Why a listener or a rule cannot be beside the others: its load balancer or listener has another one with this port or
+/// priority (`DuplicateListener`, `PriorityInUse`).
+///
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html>
+pub fn occupied(contents: &Contents, resource: &Resource, parent: &str, place: &str) -> Option<String> {
+    let kind = if place == "port" {
+        ["aws_lb_listener", "aws_alb_listener"]
+    } else {
+        ["aws_lb_listener_rule", "aws_alb_listener_rule"]
+    };
+    let wanted = resource.state.get(place);
+    let mut others = kind.into_iter().flat_map(|kind| contents.of_type(kind));
+    let same = others.find(|other| {
+        other.key() != resource.key()
+            && other.text(parent) == resource.text(parent)
+            && !wanted.is_null()
+            && other.state.get(place) == wanted
+    })?;
+    Some(format!("the {place} is taken already, by {}", same.text("arn")))
+}
+
 /// Listeners and rules that a model lacks, a sentence for each.
 pub fn missing(contents: &Contents, resource: &Resource, model: &LoadBalancer) -> Vec<String> {
     let mut missing = Vec::new();

@@ -199,9 +199,11 @@ pub fn sooner(type_name: &str, prior: &Value, config: &Value) -> Option<String> 
 /// Why a resource, wholly known, does not go with what there is. AWS refuses it at once.
 pub fn contradiction(contents: &Contents, resource: &Resource) -> Option<String> {
     match resource.type_name.as_str() {
-        "aws_lb_listener" | "aws_alb_listener" => load_balancers::unresolved(contents, resource),
+        "aws_lb_listener" | "aws_alb_listener" => load_balancers::unresolved(contents, resource)
+            .or_else(|| load_balancers::occupied(contents, resource, "load_balancer_arn", "port")),
         "aws_lb_listener_rule" | "aws_alb_listener_rule" => {
             load_balancers::unresolved_action(contents, resource.state.get("action").items())
+                .or_else(|| load_balancers::occupied(contents, resource, "listener_arn", "priority"))
         }
         "aws_ecs_service" => {
             let groups = resource.state.get("load_balancer").items().iter();

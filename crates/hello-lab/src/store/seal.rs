@@ -36,8 +36,12 @@ impl Key {
             }
             bytes => bytes?,
         };
-        let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "its key has not 32 bytes"))?;
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "its key has not 32 bytes: restore it, or begin anew with `hello-lab reset`",
+            )
+        })?;
         Ok(Key { key: LessSafeKey::new(key), random })
     }
 

@@ -197,3 +197,24 @@ fn a_database_that_rds_refuses_or_the_lab_cannot_reach_is_refused() {
     assert!(said(&[("username", "RdsAdmin".into())]).contains("choose another username"));
     assert_eq!(said(&[("username", "owner".into())]), "");
 }
+
+#[test]
+fn a_port_or_a_priority_is_taken_once() {
+    let known = Known::of(Vec::new());
+    let rule = |id: &str, listener: &str, priority: i64| {
+        let attributes = [
+            ("id", Value::from(id)),
+            ("arn", id.into()),
+            ("listener_arn", listener.into()),
+            ("priority", priority.into()),
+        ];
+        resource("aws_lb_listener_rule", &attributes)
+    };
+    known.put(rule("one", "https", 10));
+    let taken = |rule: Resource| {
+        load_balancers::occupied(&known.contents(), &rule, "listener_arn", "priority").is_some()
+    };
+    assert!(taken(rule("two", "https", 10)));
+    assert!(!taken(rule("two", "https", 11)) && !taken(rule("two", "http", 10)));
+    assert!(!taken(rule("one", "https", 10)), "it is itself");
+}
