@@ -118,7 +118,9 @@ pub enum Fault {
     Freeze,
     /// Let no packet pass to it or from it.
     Cut,
-    /// Undo freeze and cut.
+    /// Take all room that a database's storage has left.
+    Fill,
+    /// Undo freeze, cut and fill.
     Restore,
 }
 

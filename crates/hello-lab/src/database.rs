@@ -163,6 +163,7 @@ impl Databases {
         }
         let address = SocketAddr::from((endpoint.address, endpoint.port));
         Ok(match accepts(Namespace::named(&endpoint.namespace), address).await {
+            Ok(()) if volume_of(&self.shared, &files)?.is_full() => (Status::StorageFull, Some(node)),
             Ok(()) => (Status::Available, Some(node)),
             Err(reason) => (Status::Failed(reason), Some(node)),
         })
@@ -334,10 +335,11 @@ impl Databases {
         if problems.is_empty() { Ok(()) } else { Err(DatabaseError::Several(problems)) }
     }
 
-    /// Waits until a server that this daemon has started ends, however it ends: a moment to look at all.
-    pub fn ended(&self) -> impl Future<Output = ()> + '_ {
+    /// Waits until a server that this daemon has started ends, however it ends, or its storage is filled or freed: a
+    /// moment to look at all.
+    pub fn disturbed(&self) -> impl Future<Output = ()> + '_ {
         // From now on, not only from when it is first asked.
-        self.shared.ended.notified()
+        self.shared.disturbed.notified()
     }
 
     /// An instance that was made, at least in part.

@@ -16,7 +16,7 @@ use tokio::{
 /// Runs until `stop` turns true.
 pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     let mut wake = Wake::new(&context, None, stop.clone());
-    let (ended, ends) = watch::channel(0);
+    let (disturbed, disturbances) = watch::channel(0);
     let mut workers = JoinSet::new();
     let mut working: BTreeMap<String, task::Id> = BTreeMap::new();
     loop {
@@ -35,15 +35,16 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
         for resource in context.world.snapshot().of_type("aws_db_instance") {
             let identifier = resource.text("identifier").to_owned();
             working.entry(identifier).or_insert_with_key(|identifier| {
-                let (context, ends, stop) = (Arc::clone(&context), ends.clone(), stop.clone());
+                let (context, disturbances, stop) =
+                    (Arc::clone(&context), disturbances.clone(), stop.clone());
                 let identifier = identifier.clone();
-                workers.spawn(async move { work(&context, &identifier, ends, stop).await }).id()
+                workers.spawn(async move { work(&context, &identifier, disturbances, stop).await }).id()
             });
         }
         let woken = tokio::select! {
             woken = wake.wait(pause(true)) => woken.is_some(),
-            () = context.databases.ended() => {
-                ended.send_modify(|count| *count += 1);
+            () = context.databases.disturbed() => {
+                disturbed.send_modify(|count| *count += 1);
                 true
             }
         };
@@ -56,10 +57,16 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
 }
 
 /// Works on one instance until its resource is gone.
-async fn work(context: &Context, identifier: &str, ends: watch::Receiver<u64>, stop: watch::Receiver<bool>) {
+async fn work(
+    context: &Context,
+    identifier: &str,
+    disturbances: watch::Receiver<u64>,
+    stop: watch::Receiver<bool>,
+) {
     let part = part::database(identifier);
-    let mut wake = Wake::new(context, Some(ends), stop);
-    let mut done: Option<Instance> = None;
+    let mut wake = Wake::new(context, Some(disturbances), stop);
+    // What was last looked at, and whether it was as it should be.
+    let mut seen: Option<(Instance, bool)> = None;
     let mut cause = Cause::Time;
     loop {
         wake.begin();
@@ -70,7 +77,7 @@ async fn work(context: &Context, identifier: &str, ends: watch::Receiver<u64>, s
             return;
         };
         let well = if resource.deleting {
-            done = None;
+            seen = None;
             delete(context, &part, resource, generation).await
         } else {
             let model = model(context, resource);
@@ -80,18 +87,21 @@ async fn work(context: &Context, identifier: &str, ends: watch::Receiver<u64>, s
                     false
                 }
                 // A change elsewhere in the world needs no look at the database.
-                Some(_) if cause == Cause::World && done == model => {
+                Some(instance) if cause == Cause::World && is_seen(&seen, instance) == Some(true) => {
                     context.set(&part, Condition::Ready(generation));
                     true
                 }
-                Some(_) if !context.has_network(generation) => {
-                    context.wait_for(&part, "its network interface");
+                Some(instance) if !context.has_network(generation) => {
+                    // What was found wrong with it still is, and says more.
+                    if is_seen(&seen, instance).is_none() {
+                        context.wait_for(&part, "its network interface");
+                    }
                     false
                 }
                 Some(instance) => {
                     let (condition, well) = reconcile(context, instance, generation).await;
                     // One that was stopped or refused is looked at again after every change: it may be another now.
-                    done = model.filter(|_| matches!(condition, Condition::Ready(_)));
+                    seen = model.map(|instance| (instance, matches!(condition, Condition::Ready(_))));
                     context.set(&part, condition);
                     well
                 }
@@ -104,6 +114,11 @@ async fn work(context: &Context, identifier: &str, ends: watch::Receiver<u64>, s
             None => return,
         }
     }
+}
+
+/// Was this very model looked at, and was it well then?
+fn is_seen(seen: &Option<(Instance, bool)>, instance: &Instance) -> Option<bool> {
+    seen.as_ref().filter(|(model, _)| model == instance).map(|(_, well)| *well)
 }
 
 /// What an instance should be, its certificate included; `None` while its address is not given yet.
@@ -124,7 +139,14 @@ async fn reconcile(context: &Context, instance: &Instance, generation: u64) -> (
         Ok(Status::Creating) => (Condition::Pending("creating".to_owned()), false),
         Ok(Status::Rebooting) => (Condition::Pending("rebooting".to_owned()), false),
         Ok(Status::Stopped) => (Condition::Pending("stopped".to_owned()), true),
-        Ok(Status::StorageFull) => (Condition::Pending("storage-full".to_owned()), false),
+        Ok(Status::StorageFull) => {
+            let gib = instance.storage >> 30;
+            let sentence = format!(
+                "storage-full: there is no room left in its {gib} GiB; raise allocated_storage, or undo the fault with \
+                 hello-lab fault restore"
+            );
+            (Condition::Pending(sentence), true)
+        }
         Ok(Status::Failed(reason)) => (Condition::Pending(reason), false),
         Err(error) if error.is_permanent() => (Condition::Failed(generation, error.to_string()), true),
         Err(error) => (Condition::Pending(error.to_string()), false),

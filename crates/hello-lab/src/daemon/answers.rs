@@ -4,6 +4,7 @@ use crate::{
     board::{Condition, Until, part},
     control::{DatabaseOperation, Fault, Handler, Location, Replies, Request},
     controllers::{Context, databases, internet},
+    database::DatabaseError,
     environment,
     events::{Event, clock},
     logs::{Logs, reader::Filter},
@@ -180,16 +181,36 @@ impl Answers {
             Fault::Cut => {}
             Fault::Kill => self.signal(&owner, Signal::SIGKILL).await?,
             Fault::Freeze => self.signal(&owner, Signal::SIGSTOP).await?,
-            Fault::Restore => self.signal(&owner, Signal::SIGCONT).await?,
+            Fault::Fill => self.fill(&owner).await?,
+            Fault::Restore => {
+                self.signal(&owner, Signal::SIGCONT).await?;
+                self.free(&owner)?;
+            }
         }
         let word = match fault {
             Fault::Kill => "killed",
             Fault::Freeze => "frozen",
             Fault::Cut => "cut off",
+            Fault::Fill => "full",
             Fault::Restore => "restored",
         };
         self.context.events.tell("fault", &format!("{owner} is {word}"));
         Ok(format!("{owner} is {word}"))
+    }
+
+    async fn fill(&self, owner: &str) -> Result<(), String> {
+        let Some(identifier) = interfaces::database_of(owner) else {
+            return Err(format!("{owner} has no storage of its own to be filled; a database has: db/NAME"));
+        };
+        self.context.databases.fill(identifier).await.map_err(|error| error.to_string())
+    }
+
+    fn free(&self, owner: &str) -> Result<(), String> {
+        match interfaces::database_of(owner).map(|identifier| self.context.databases.restore(identifier)) {
+            // What was never made has no fault either.
+            None | Some(Ok(()) | Err(DatabaseError::NoInstance(_))) => Ok(()),
+            Some(Err(error)) => Err(error.to_string()),
+        }
     }
 
     /// Sends a signal to the processes of a part: all that live in its namespace. What looks after a task lives there

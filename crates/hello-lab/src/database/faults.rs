@@ -28,25 +28,34 @@ impl Databases {
         }
     }
 
-    /// Fills the storage to the last block. Only where it has an end of its own.
-    pub fn fill(&self, identifier: &str) -> Result<(), DatabaseError> {
+    /// Fills the storage to the last block. Only where it has an end of its own. The machine's disk is not filled: blocks
+    /// are reserved inside the image, and nothing is written to them.
+    pub async fn fill(&self, identifier: &str) -> Result<(), DatabaseError> {
+        // Nobody unmounts it meanwhile: what is below the mount is the machine's own disk.
+        let _alone = self.shared.lock(identifier).await;
         let (files, state) = self.known(identifier)?;
-        let reason = match state.storage {
-            Some(Storage::Bounded(_)) => return volume_of(&self.shared, &files)?.fill(),
+        let refused =
+            |reason| DatabaseError::State { identifier: identifier.to_owned(), what: "filled", reason };
+        let volume = volume_of(&self.shared, &files)?;
+        match state.storage {
+            Some(storage @ Storage::Bounded(_)) if volume.is_ready(&storage) => volume.fill().await?,
+            Some(Storage::Bounded(_)) | None => return Err(refused("it has no storage yet".to_owned())),
             Some(Storage::Unbounded(reason)) => {
-                format!(
+                return Err(refused(format!(
                     "this machine gave it no file system of its own, and its disk is not filled for it ({reason})"
-                )
+                )));
             }
-            None => "it has no storage yet".to_owned(),
-        };
-        Err(DatabaseError::State { identifier: identifier.to_owned(), what: "filled", reason })
+        }
+        self.shared.disturbed.notify_waiters();
+        Ok(())
     }
 
     /// Undoes what [`Databases::freeze`] and [`Databases::fill`] did.
     pub fn restore(&self, identifier: &str) -> Result<(), DatabaseError> {
         let (files, _) = self.known(identifier)?;
         server::thaw(&files.data());
-        volume_of(&self.shared, &files)?.empty()
+        volume_of(&self.shared, &files)?.empty()?;
+        self.shared.disturbed.notify_waiters();
+        Ok(())
     }
 }

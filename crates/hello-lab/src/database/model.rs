@@ -104,7 +104,8 @@ pub enum Status {
     Rebooting,
     /// It was stopped and stays so.
     Stopped,
-    /// It does not answer, and its storage has no room left.
+    /// Its storage has no room left. It may still answer, and refuses what needs room; or it does not run, since it could
+    /// not recover.
     StorageFull,
     /// It should run and does not answer: why.
     Failed(String),

@@ -125,6 +125,8 @@ pub(super) fn next(facts: &Facts) -> Next {
         Server::Down => {
             return match &facts.missing_namespace {
                 Some(name) => Next::Rest(Status::Failed(format!("its namespace {name} is not there"))),
+                // Recovery writes WAL, so a start would only fail, again and again.
+                None if facts.has_data && facts.is_full => Next::Rest(Status::StorageFull),
                 None if facts.has_data => Next::Do(Step::Start),
                 None => Next::Do(Step::MakeData),
             };
@@ -157,6 +159,7 @@ pub(super) fn next(facts: &Facts) -> Next {
         return Next::Do(Step::Sync);
     }
     Next::Rest(match accepts {
+        Ok(()) if facts.is_full => Status::StorageFull,
         Ok(()) => Status::Available,
         Err(reason) => Status::Failed(reason.clone()),
     })

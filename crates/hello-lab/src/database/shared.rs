@@ -25,8 +25,8 @@ use tokio::{
 pub(super) struct Shared {
     pub(super) lab: Lab,
     pub(super) processes: Processes,
-    /// Told whenever a server that was started here has ended.
-    pub(super) ended: Arc<Notify>,
+    /// Told whenever a server that was started here has ended, or a fault has changed how much room there is.
+    pub(super) disturbed: Arc<Notify>,
     /// One piece of work at a time on each instance.
     locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// What each major version knows, and the right to lay out installations.
@@ -40,7 +40,7 @@ impl Shared {
         Shared {
             lab: lab.clone(),
             processes: lab.processes(),
-            ended: Arc::default(),
+            disturbed: Arc::default(),
             locks: Mutex::default(),
             catalogues: tokio::sync::Mutex::default(),
             watchers: Mutex::default(),
@@ -62,10 +62,10 @@ impl Shared {
 
     /// Waits for the end of a server in the background.
     pub(super) fn watch(&self, identifier: &str, mut running: Running) {
-        let ended = Arc::clone(&self.ended);
+        let disturbed = Arc::clone(&self.disturbed);
         let watcher = tokio::spawn(async move {
             running.ended().await;
-            ended.notify_waiters();
+            disturbed.notify_waiters();
         });
         self.watchers().insert(identifier.to_owned(), watcher);
     }

@@ -21,7 +21,7 @@ use std::{
     fs::{self, File},
     io,
     os::unix::fs::MetadataExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// What RDS allocates at least for PostgreSQL on gp3, where the model says nothing.
@@ -198,27 +198,34 @@ impl Volume<'_> {
     }
 
     /// Takes all room that is left, as another tenant of a disk would: a fault.
-    pub(super) fn fill(&self) -> Result<(), DatabaseError> {
+    pub(super) async fn fill(&self) -> Result<(), DatabaseError> {
         let ballast = self.files.ballast();
-        let file = File::options().create(true).append(true).open(&ballast).at("make", &ballast)?;
-        // Halving finds the last free block without asking how much of the room is for what.
-        let mut step: i64 = 1 << 40;
-        while step >= 4096 {
-            let end =
-                i64::try_from(file.metadata().at("look at", &ballast)?.len()).unwrap_or(i64::MAX - step);
-            match fallocate(&file, FallocateFlags::empty(), end, step) {
-                Ok(()) => {}
-                Err(nix::errno::Errno::ENOSPC | nix::errno::Errno::EFBIG) => step /= 2,
-                Err(error) => return Err(error).at("fill the storage with", &ballast),
-            }
-        }
-        Ok(())
+        let filled = tokio::task::spawn_blocking(move || take_all_room(&ballast));
+        filled
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)).doing(|| "fill the storage".to_owned()))
     }
 
     /// Gives that room back.
     pub(super) fn empty(&self) -> Result<(), DatabaseError> {
         remove_file(&self.files.ballast())
     }
+}
+
+/// Makes a file of all blocks that are left. They are reserved and not written, so an image below stays sparse.
+fn take_all_room(ballast: &Path) -> Result<(), DatabaseError> {
+    let file = File::options().create(true).append(true).open(ballast).at("make", ballast)?;
+    // Halving finds the last free block without asking how much of the room is for what.
+    let mut step: i64 = 1 << 40;
+    while step >= 4096 {
+        let end = i64::try_from(file.metadata().at("look at", ballast)?.len()).unwrap_or(i64::MAX - step);
+        match fallocate(&file, FallocateFlags::empty(), end, step) {
+            Ok(()) => {}
+            Err(nix::errno::Errno::ENOSPC | nix::errno::Errno::EFBIG) => step /= 2,
+            Err(error) => return Err(error).at("fill the storage with", ballast),
+        }
+    }
+    Ok(())
 }
 
 /// Writes out the file system on which this is. One wait, where there would be one for each of a thousand files.

@@ -71,6 +71,11 @@ pub fn database_owner(region: &str, identifier: &str) -> String {
     format!("{region}/db/{identifier}")
 }
 
+/// The identifier of the database whose interface this owner's is.
+pub fn database_of(owner: &str) -> Option<&str> {
+    owner.split_once("/db/").map(|(_, identifier)| identifier)
+}
+
 /// The owner of a task's interface.
 pub fn task_owner(region: &str, id: &str) -> String {
     format!("{region}/task/{id}")

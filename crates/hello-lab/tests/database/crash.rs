@@ -25,7 +25,7 @@ async fn a_killed_server_comes_back_with_what_was_committed() {
     bench.make(&instance).await;
     bench.client(&instance).tell("create table t as select 1 as i");
     let pid = bench.pid("hello");
-    let ended = bench.databases.ended();
+    let ended = bench.databases.disturbed();
     bench.databases.kill("hello").await.unwrap();
     tokio::time::timeout(Duration::from_secs(10), ended).await.expect("its end is told");
     assert!(matches!(bench.databases.status("hello").await.unwrap(), Status::Failed(_)));

@@ -11,6 +11,7 @@
 //! - [`deployments`]: tasks that are killed, replaced, cannot be pulled or lack a secret
 //! - [`services`]: what the scheduler decides when its daemon is killed, a task fails its checks, a deployment fails
 //! - [`databases`]: a primary that is frozen, killed, and replaced by its replica
+//! - [`storage`]: a primary whose disk is full
 //! - [`drift`]: what was changed by hand
 //! - [`life`]: apply twice, destroy, down, and a daemon that is killed while nothing changes
 //! - [`regions`]: one configuration in two regions
@@ -33,4 +34,5 @@ mod interruption;
 mod life;
 mod regions;
 mod services;
+mod storage;
 mod support;

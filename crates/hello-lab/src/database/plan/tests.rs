@@ -118,6 +118,19 @@ fn a_server_that_does_not_answer_is_never_touched() {
 }
 
 #[test]
+fn a_full_storage_is_told_whether_its_server_answers_or_not() {
+    let full = Facts { is_full: true, ..sound() };
+    assert_eq!(next(&full), Next::Rest(Status::StorageFull));
+    let down = Facts { server: Server::Down, ..full.clone() };
+    assert_eq!(next(&down), Next::Rest(Status::StorageFull), "a start would fail again and again");
+    assert_eq!(next(&Facts { should_run: false, ..down.clone() }), Next::Rest(Status::Stopped));
+    let larger = Facts { volume: VolumeFacts::Small, ..down };
+    assert_eq!(next(&larger), Next::Do(Step::Grow), "more storage is the way out");
+    let configured = Facts { is_configured: false, ..full };
+    assert_eq!(next(&configured), Next::Do(Step::Reconfigure), "its configuration lies elsewhere");
+}
+
+#[test]
 fn a_replica_has_nothing_to_prepare() {
     assert_eq!(next(&Facts { is_prepared: false, ..replica() }), Next::Rest(Status::Available));
 }

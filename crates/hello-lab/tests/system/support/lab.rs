@@ -183,7 +183,13 @@ impl TestLab {
     /// `terraform plan` must have nothing to do.
     #[track_caller]
     pub(crate) fn plan_is_clean(&self) {
-        let said = self.terraform(&[], &["plan", "-input=false", "-no-color", "-detailed-exitcode"]);
+        self.plan_is_clean_with(&[]);
+    }
+
+    /// The same with variables.
+    #[track_caller]
+    pub(crate) fn plan_is_clean_with(&self, variables: &[&str]) {
+        let said = self.terraform(variables, &["plan", "-input=false", "-no-color", "-detailed-exitcode"]);
         assert_eq!(said.status.code(), Some(0), "{}\n{}", said.stdout, said.stderr);
     }
 
@@ -210,6 +216,14 @@ impl TestLab {
                 && parts.tasks.iter().all(|task| task.words == "running, healthy");
             if well { Ok(parts) } else { Err(said.stdout + &said.stderr) }
         })
+    }
+
+    /// What a database says to its superuser, over its socket: how a statement ended.
+    pub(crate) fn sql(&self, identifier: &str, database: &str, statement: &str) -> Said {
+        let socket = self.directory().join("run").join(&self.name).join("databases").join(identifier);
+        let mut command = self.command("psql");
+        command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "rdsadmin", "-d", database, "-h"]);
+        run(command.arg(socket.join("socket")).args(["-c", statement]), SOON)
     }
 
     /// All that has happened.

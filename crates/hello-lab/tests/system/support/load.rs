@@ -40,27 +40,32 @@ pub(crate) struct Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     method: &'static str,
-    path: &'static str,
+    user: String,
     body: &'static str,
 }
 
 impl Request {
     /// A read.
     pub(crate) fn read() -> Request {
-        Request { method: "GET", path: "/hello/Ana", body: "" }
+        Request { method: "GET", user: "Ana".to_owned(), body: "" }
     }
 
     /// A write.
     pub(crate) fn write() -> Request {
-        Request { method: "PUT", path: "/hello/Ana", body: r#"{"dateOfBirth":"1990-12-31"}"# }
+        Request::write_of("Ana")
+    }
+
+    /// A write of another user.
+    pub(crate) fn write_of(user: &str) -> Request {
+        Request { method: "PUT", user: user.to_owned(), body: r#"{"dateOfBirth":"1990-12-31"}"# }
     }
 
     fn text(&self) -> String {
         format!(
-            "{} {} HTTP/1.1\r\nHost: hello.localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+            "{} /hello/{} HTTP/1.1\r\nHost: hello.localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
              Connection: close\r\n\r\n{}",
             self.method,
-            self.path,
+            self.user,
             self.body.len(),
             self.body
         )
