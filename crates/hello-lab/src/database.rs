@@ -41,6 +41,7 @@ pub use self::{
     files::Storage,
     model::{Instance, Status},
     snapshot::Snapshot,
+    storage::leave_volumes,
 };
 
 use self::{

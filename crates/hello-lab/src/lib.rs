@@ -27,6 +27,7 @@
 //! - [`tls`]: the lab's certificate authority
 //! - [`files`]: files as all parts write and remove them
 //! - [`secret`]: a text that is never printed
+//! - [`mounts`]: what is mounted where
 //! - [`timeouts`]: every time that the lab waits, with its reason
 
 pub mod backend;
@@ -44,6 +45,7 @@ pub mod lab;
 pub mod load_balancer;
 pub mod logs;
 pub mod meaning;
+pub mod mounts;
 pub mod network;
 pub mod preflight;
 pub mod process;

@@ -97,7 +97,7 @@ impl Files {
     }
 
     pub(super) fn image(&self) -> PathBuf {
-        self.root.join("storage.ext4")
+        self.root.join(super::storage::IMAGE)
     }
 
     pub(super) fn volume(&self) -> PathBuf {

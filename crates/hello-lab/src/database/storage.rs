@@ -9,7 +9,11 @@ use super::{
     files::{Files, ServerUser, Storage, make_directory, remove_file},
     tool::Tool,
 };
-use crate::{process::Processes, timeouts};
+use crate::{
+    mounts::{self, Mount},
+    process::Processes,
+    timeouts,
+};
 use nix::{
     fcntl::{FallocateFlags, fallocate},
     mount::{MntFlags, umount2},
@@ -22,12 +26,16 @@ use std::{
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 /// What RDS allocates at least for PostgreSQL on gp3, where the model says nothing.
 ///
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html>
 const DEFAULT_BYTES: u64 = 20 << 30;
+
+/// Name of the file that holds the file system of an instance.
+pub(super) const IMAGE: &str = "storage.ext4";
 
 /// Less room than one WAL segment: the server cannot go on writing.
 const FULL_BELOW_BYTES: u64 = 16 << 20;
@@ -103,18 +111,14 @@ impl Volume<'_> {
 
     /// Has the kernel given up writing to it? It does so after an error of what it lies on, such as a disk without room.
     fn is_read_only(&self) -> bool {
-        self.mount_line().ok().flatten().is_some_and(|line| {
-            let options = line.split(' ').nth(3).unwrap_or_default();
-            options.split(',').any(|option| option == "ro" || option == "emergency_ro")
-        })
+        self.mounted().is_ok_and(|mount| mount.is_some_and(|mount| mount.read_only))
     }
 
-    /// Its line of `/proc/self/mounts`, of the mount that is seen.
-    fn mount_line(&self) -> Result<Option<String>, DatabaseError> {
-        let volume = self.files.volume();
-        let mounts = fs::read_to_string("/proc/self/mounts").at("read", "/proc/self/mounts".as_ref())?;
-        let is_its = |line: &&str| line.split(' ').nth(1) == volume.to_str();
-        Ok(mounts.lines().rfind(is_its).map(str::to_owned))
+    /// How it is mounted, on top.
+    fn mounted(&self) -> Result<Option<Mount>, DatabaseError> {
+        let volume = canonical(self.files.volume());
+        let mounts = mounts::own().doing(|| "list what is mounted".to_owned())?;
+        Ok(mounts.into_iter().rfind(|mount| mount.path == volume))
     }
 
     /// Mounts the file system of an instance that has one. One that the kernel does not write to any more is checked first.
@@ -123,6 +127,9 @@ impl Volume<'_> {
         make_directory(&volume, 0o700, None)?;
         if self.is_mounted() && self.is_read_only() {
             self.unmount()?;
+            if !self.is_released().await {
+                return Err(self.in_use("checked"));
+            }
             self.check().await?;
         }
         if !self.is_mounted() {
@@ -146,6 +153,11 @@ impl Volume<'_> {
     /// Gives it more room while nobody uses it.
     pub(super) async fn grow_unused(&self, bytes: u64) -> Result<(), DatabaseError> {
         self.unmount()?;
+        if !self.is_released().await {
+            // As it was, so that the server can be started again.
+            self.mount().await?;
+            return Err(self.in_use("enlarged"));
+        }
         self.enlarge_image(bytes)?;
         // resize2fs insists on it.
         self.check().await?;
@@ -168,10 +180,40 @@ impl Volume<'_> {
     }
 
     fn device(&self) -> Result<String, DatabaseError> {
-        let volume = self.files.volume();
-        let device = self.mount_line()?.and_then(|line| Some(line.split_once(' ')?.0.to_owned()));
         let missing = || io::Error::new(io::ErrorKind::NotFound, "it is not mounted");
-        device.ok_or_else(missing).at("find the device of", &volume)
+        let mount = self.mounted()?.ok_or_else(missing).at("find the device of", &self.files.volume())?;
+        Ok(mount.source)
+    }
+
+    /// Refuses where the file system would go on living after it was unmounted here: its image must not be touched then.
+    pub(super) fn check_alone(&self) -> Result<(), DatabaseError> {
+        let holders = mounts::holders(&canonical(self.files.volume()));
+        let Some(pid) = holders.first() else { return Ok(()) };
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let reason = format!(
+            "this kernel does not enlarge a file system that is in use, and process {pid} ({}) has it in a mount \
+             namespace of its own; end that process",
+            name.trim()
+        );
+        Err(DatabaseError::State { identifier: self.files.identifier.clone(), what: "enlarged", reason })
+    }
+
+    /// Waits until nothing has the image any more, and says whether that came: its loop device goes with the last mount.
+    async fn is_released(&self) -> bool {
+        let image = canonical(self.files.image());
+        let deadline = Instant::now() + timeouts::KILLED;
+        while loop_devices().iter().any(|(_, backing)| *backing == image) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            tokio::time::sleep(timeouts::DATABASE_PAUSE).await;
+        }
+        true
+    }
+
+    fn in_use(&self, what: &'static str) -> DatabaseError {
+        let reason = "its file system is still in use after it was unmounted".to_owned();
+        DatabaseError::State { identifier: self.files.identifier.clone(), what, reason }
     }
 
     /// Takes it down. The data is not removed.
@@ -210,6 +252,37 @@ impl Volume<'_> {
     pub(super) fn empty(&self) -> Result<(), DatabaseError> {
         remove_file(&self.files.ballast())
     }
+}
+
+/// The path as the kernel lists it.
+fn canonical(path: PathBuf) -> PathBuf {
+    fs::canonicalize(&path).unwrap_or(path)
+}
+
+/// Loop devices of this machine, and the files behind them.
+fn loop_devices() -> Vec<(String, PathBuf)> {
+    let entries = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let devices = entries.filter_map(|entry| {
+        let backing = fs::read_to_string(entry.path().join("loop/backing_file")).ok()?;
+        // So the kernel marks one that was removed.
+        let backing = backing.trim_end_matches('\n').trim_end_matches(" (deleted)");
+        Some((format!("/dev/{}", entry.file_name().to_string_lossy()), PathBuf::from(backing)))
+    });
+    devices.collect()
+}
+
+/// Takes the storage of all databases, of whatever lab, out of the calling process's own mount namespace, which must not
+/// be the machine's: else it would keep file systems alive that their labs have unmounted.
+pub fn leave_volumes() -> io::Result<()> {
+    let devices = loop_devices();
+    let is_volume = |source: &str| {
+        let mut images = devices.iter().filter(|(_, backing)| backing.ends_with(IMAGE));
+        images.any(|(device, _)| device == source)
+    };
+    for mount in mounts::own()?.iter().filter(|mount| is_volume(&mount.source)) {
+        umount2(&mount.path, MntFlags::MNT_DETACH)?;
+    }
+    Ok(())
 }
 
 /// Makes a file of all blocks that are left. They are reserved and not written, so an image below stays sparse.

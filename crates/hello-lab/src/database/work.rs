@@ -234,6 +234,7 @@ impl<'a> Work<'a> {
         let bytes = self.instance.storage;
         match self.volume().grow(bytes).await {
             Err(DatabaseError::Program { output, .. }) => {
+                self.volume().check_alone()?;
                 tracing::warn!(
                     instance = self.files.identifier,
                     output,

@@ -12,7 +12,7 @@ pub mod container;
 pub mod output;
 
 use crate::{
-    events,
+    database, events,
     files::gone,
     task::{
         cgroup::{self, Group, Limits},
@@ -68,6 +68,7 @@ pub enum Action {
 /// Does what the subcommand says. Must be called while the process has one thread.
 pub fn run(action: Action) -> anyhow::Result<()> {
     cgroup::see_one_version().context("make a mount namespace; this needs root")?;
+    database::leave_volumes().context("leave the databases' storage alone")?;
     match action {
         Action::Run { directory } => {
             // Containers outlive the runtime that starts them; this process takes them over and sees them end.

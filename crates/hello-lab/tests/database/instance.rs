@@ -3,7 +3,12 @@ use hello_lab::{
     database::{DatabaseError, Status, Storage},
     secret::Secret,
 };
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{
+    fs,
+    io::Read as _,
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Stdio},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_instance_answers_over_tls_and_refuses_plain_text() {
@@ -173,10 +178,49 @@ async fn another_address_or_namespace_moves_the_server() {
     bench.namespace.delete().unwrap();
     assert!(matches!(bench.databases.reconcile(&instance).await.unwrap(), Status::Failed(_)));
     bench.namespace.create().unwrap();
-    let up = || std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status();
+    let up = || Command::new("ip").args(["link", "set", "lo", "up"]).status();
     assert!(bench.namespace.run(up).unwrap().success());
     bench.make(&instance).await;
     assert_eq!(bench.client(&instance).tell("select 1"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_grows_whole_and_never_below_a_mount_that_somebody_else_still_has() {
+    let bench = Bench::new("grow");
+    let mut instance = bench.primary("hello", 1);
+    bench.make(&instance).await;
+    bench.client(&instance).tell("create table t as select 1 as i");
+    let directory = bench.lab.data("databases").join("hello");
+    // Somebody whose mount namespace is a copy, such as a container's or that of `ip netns exec`.
+    let mut holder = Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", "echo; exec sleep 600"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    holder.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    instance.storage *= 4;
+    let grown = bench.databases.reconcile(&instance).await;
+    let running = bench.lab.processes().adopt("database.hello").unwrap().map(|running| running.pid());
+    let pid = holder.id();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    // A machine on which a file system grows in use has nothing to refuse.
+    if let Err(refused) = grown {
+        let DatabaseError::State { what: "enlarged", reason, .. } = &refused else { panic!("{refused}") };
+        assert!(reason.contains(&format!("process {pid} (s")), "{reason}");
+        assert!(running.is_some(), "it was stopped for nothing");
+    }
+    bench.make(&instance).await;
+    let room = nix::sys::statvfs::statvfs(&directory.join("volume")).unwrap();
+    let size = room.blocks() * room.fragment_size();
+    assert!(size > instance.storage / 10 * 9, "{size} bytes");
+    assert_eq!(bench.client(&instance).tell("select i from t"), "1");
+
+    bench.databases.stop("hello").await.unwrap();
+    assert!(Command::new("umount").arg(directory.join("volume")).status().unwrap().success());
+    let checked =
+        Command::new("e2fsck").args(["-f", "-n"]).arg(directory.join("storage.ext4")).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
 
 #[tokio::test(flavor = "multi_thread")]
