@@ -11,6 +11,7 @@
 //! - [`deployments`]: tasks that are killed, replaced, cannot be pulled or lack a secret
 //! - [`services`]: what the scheduler decides when its daemon is killed, a task fails its checks, a deployment fails
 //! - [`databases`]: a primary that is frozen, killed, and replaced by its replica
+//! - [`changes`]: attributes that are changed with Terraform
 //! - [`storage`]: a primary whose disk is full
 //! - [`drift`]: what was changed by hand
 //! - [`life`]: apply twice, destroy, down, and a daemon that is killed while nothing changes
@@ -27,6 +28,7 @@
 )]
 
 mod arrows;
+mod changes;
 mod databases;
 mod deployments;
 mod drift;
