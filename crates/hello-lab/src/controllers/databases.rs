@@ -87,13 +87,13 @@ async fn work(
                     false
                 }
                 // A change elsewhere in the world needs no look at the database.
-                Some(instance) if cause == Cause::World && is_seen(&seen, instance) == Some(true) => {
+                Some(instance) if cause == Cause::World && is_seen(seen.as_ref(), instance) == Some(true) => {
                     context.set(&part, Condition::Ready(generation));
                     true
                 }
                 Some(instance) if !context.has_network(generation) => {
                     // What was found wrong with it still is, and says more.
-                    if is_seen(&seen, instance).is_none() {
+                    if is_seen(seen.as_ref(), instance).is_none() {
                         context.wait_for(&part, "its network interface");
                     }
                     false
@@ -117,8 +117,8 @@ async fn work(
 }
 
 /// Was this very model looked at, and was it well then?
-fn is_seen(seen: &Option<(Instance, bool)>, instance: &Instance) -> Option<bool> {
-    seen.as_ref().filter(|(model, _)| model == instance).map(|(_, well)| *well)
+fn is_seen(seen: Option<&(Instance, bool)>, instance: &Instance) -> Option<bool> {
+    seen.filter(|(model, _)| model == instance).map(|(_, well)| *well)
 }
 
 /// What an instance should be, its certificate included; `None` while its address is not given yet.

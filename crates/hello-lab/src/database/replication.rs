@@ -10,9 +10,36 @@ use super::{
 };
 use crate::{network::netns::Namespace, process::Processes, timeouts};
 use hello_pg::{Lsn, NodeStatus, SystemId, Timeline, control::create_replication_slot};
+use std::collections::BTreeMap;
 
 /// PostgreSQL's default, which `initdb` uses here.
 const WAL_SEGMENT_BYTES: u64 = 16 << 20;
+
+/// What a standby must have at least as much of as its source's log says: the parameter, what `pg_controldata` calls it,
+/// and PostgreSQL's default. With less it ends at its start.
+///
+/// <https://www.postgresql.org/docs/15/hot-standby.html#HOT-STANDBY-ADMIN>
+const LEAST: &[(&str, &str, u64)] = &[
+    ("max_connections", "max_connections setting:", 100),
+    ("max_locks_per_transaction", "max_locks_per_xact setting:", 64),
+    ("max_prepared_transactions", "max_prepared_xacts setting:", 0),
+    ("max_wal_senders", "max_wal_senders setting:", 10),
+    ("max_worker_processes", "max_worker_processes setting:", 8),
+];
+
+/// The parameters with which a standby can start, by the output of `pg_controldata`: a value that was made smaller counts
+/// once the standby has replayed that its source has it too, and is started again.
+pub(super) fn startable(wanted: &BTreeMap<String, String>, control_data: &str) -> BTreeMap<String, String> {
+    let mut startable = wanted.clone();
+    for (name, word, default) in LEAST {
+        let said = control_data.lines().find_map(|line| line.strip_prefix(word)?.trim().parse::<u64>().ok());
+        let own = wanted.get(*name).and_then(|value| value.parse().ok()).unwrap_or(*default);
+        if let Some(least) = said.filter(|least| *least > own) {
+            startable.insert((*name).to_owned(), least.to_string());
+        }
+    }
+    startable
+}
 
 /// How a replica stands with its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,6 +296,23 @@ mod tests {
             let Link::Broken(found) = judge(&source, replica) else { panic!("{reason}") };
             assert!(found.contains(reason), "{found}");
         }
+    }
+
+    #[test]
+    fn a_standby_starts_with_no_less_than_its_log_says() {
+        let said = "pg_control version number:            1300\n\
+            max_connections setting:              300\nmax_worker_processes setting:         8\n\
+            max_prepared_xacts setting:           5\nmax_locks_per_xact setting:           64\n";
+        let group = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let smaller = group(&[("max_connections", "250"), ("work_mem", "4096")]);
+        let expected =
+            group(&[("max_connections", "300"), ("max_prepared_transactions", "5"), ("work_mem", "4096")]);
+        assert_eq!(startable(&smaller, said), expected);
+        let larger = group(&[("max_connections", "400"), ("max_prepared_transactions", "5")]);
+        assert_eq!(startable(&larger, said), larger);
+        assert_eq!(startable(&smaller, "nonsense"), smaller);
     }
 
     #[test]

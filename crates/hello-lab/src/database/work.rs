@@ -351,9 +351,10 @@ impl<'a> Work<'a> {
             });
         }
         self.shared.lay_out(&self.installation).await?;
-        self.configure(&self.parameters.values, self.state.synced).await?;
+        let parameters = self.startable_parameters().await?;
+        self.configure(&parameters, self.state.synced).await?;
         self.state.endpoint = Some(self.endpoint());
-        self.state.parameters = self.parameters.values.clone();
+        self.state.parameters = parameters;
         self.state.reload_pending = false;
         self.save()?;
         self.shared.reaped(&self.files.identifier).await;
@@ -388,6 +389,17 @@ impl<'a> Work<'a> {
             self.save()?;
         }
         Ok(Progress::Made)
+    }
+
+    /// The parameters of the group, as far as the server can start with them.
+    async fn startable_parameters(&self) -> Result<BTreeMap<String, String>, DatabaseError> {
+        let wanted = &self.parameters.values;
+        if self.source().is_none() {
+            return Ok(wanted.clone());
+        }
+        let arguments = vec!["-D".into(), self.files.data().into()];
+        let said = self.tool(self.installation.program("pg_controldata"), arguments).run().await?;
+        Ok(replication::startable(wanted, &said))
     }
 
     async fn make_slot(&mut self) -> Result<(), DatabaseError> {

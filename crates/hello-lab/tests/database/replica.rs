@@ -1,6 +1,9 @@
 use crate::fixture::Bench;
 use hello_lab::{
-    database::{Status, model::Origin},
+    database::{
+        Status,
+        model::{Instance, Origin},
+    },
     secret::Secret,
 };
 use hello_pg::Role;
@@ -221,4 +224,36 @@ async fn a_promoted_replica_takes_a_password_under_its_old_model() {
     let mut client = bench.client(&replica);
     client.password = SECOND;
     assert_eq!(client.tell("select 1"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_has_not_seen_a_smaller_value_of_its_source_starts_with_the_old_one() {
+    let bench = Bench::new("smaller");
+    let with = |instance: Instance, connections: &str| {
+        let parameters = [("max_connections".to_owned(), connections.to_owned())].into();
+        Instance { parameters, ..instance }
+    };
+    let primary = bench.primary("hello", 1);
+    let replica = bench.replica("hello-replica", 2, &primary);
+    let (primary, replica) = (with(primary, "60"), with(replica, "60"));
+    bench.make(&primary).await;
+    bench.make(&replica).await;
+    let (primary, replica) = (with(primary, "40"), with(replica, "40"));
+    bench.make(&primary).await;
+    bench.make(&replica).await;
+
+    bench.databases.stop("hello-replica").await.unwrap();
+    assert_eq!(bench.databases.reboot(&primary).await.unwrap(), Status::Available);
+    assert_eq!(bench.client(&primary).tell("show max_connections"), "40");
+    // What it has of the log still says 60, and with less it would end at its start.
+    assert_eq!(bench.databases.start(&replica).await.unwrap(), Status::Available);
+    assert_eq!(bench.client(&replica).tell("show max_connections"), "60");
+    assert_eq!(bench.databases.describe(&replica).await.unwrap().pending_reboot, ["max_connections"]);
+    bench.make(&replica).await;
+
+    bench.client(&primary).tell("create table t as select 1 as i");
+    bench.client(&replica).until("select i from t", "1").await;
+    assert_eq!(bench.databases.reboot(&replica).await.unwrap(), Status::Available);
+    assert_eq!(bench.client(&replica).tell("show max_connections"), "40");
+    assert!(bench.databases.describe(&replica).await.unwrap().pending_reboot.is_empty());
 }
