@@ -3,14 +3,15 @@
 //! Several go into one apply where they do not hide each other.
 
 use crate::support::{
-    lab::{LONG, SOON, TestLab},
-    load::{Client, Request},
+    lab::{APPLY, LONG, SOON, TestLab},
+    load::Client,
     parts::{Part, Parts, namespace_of},
-    probe::{ANSWER, Echo, Reach, SILENCE, connect, seen_as},
+    probe::{ANSWER, Echo, Reach, SILENCE, connect, resolve, seen_as},
     wait_for,
 };
+use hello_lab::network::netns::Namespace;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::{Ipv4Addr, SocketAddrV4},
     path::{Path, PathBuf},
@@ -22,14 +23,13 @@ struct Changing {
     client: Client,
     /// Variables that were set so far, as `NAME=VALUE`.
     variables: Vec<String>,
-    domain: &'static str,
 }
 
 impl Changing {
     fn standing() -> Changing {
         let lab = TestLab::standing();
         let client = Client::of(&lab);
-        let changing = Changing { lab, client, variables: Vec::new(), domain: "hello.localhost" };
+        let changing = Changing { lab, client, variables: Vec::new() };
         changing.serves();
         changing
     }
@@ -107,19 +107,11 @@ impl Changing {
         self.lab.sql(database, "postgres", &format!("show {parameter}")).ok().trim().to_owned()
     }
 
-    /// Waits until everything is well with that many tasks, and all of them have this environment.
+    /// The environment of a task's container, as `NAME=VALUE`.
     #[track_caller]
-    fn tasks_have(&self, count: usize, environment: &[&str]) -> Vec<Part> {
-        let tasks = self.lab.settled(count, LONG).tasks;
-        for task in &tasks {
-            let process = self.process_of(task);
-            let text = fs::read_to_string(format!("/proc/{process}/environ")).unwrap();
-            let found: BTreeSet<&str> = text.split('\0').collect();
-            for entry in environment {
-                assert!(found.contains(entry), "no {entry} in {found:?}");
-            }
-        }
-        tasks
+    fn environment_of(&self, task: &Part) -> BTreeSet<String> {
+        let text = fs::read_to_string(format!("/proc/{}/environ", self.process_of(task))).unwrap();
+        text.split('\0').map(str::to_owned).collect()
     }
 
     /// The process of a task's container.
@@ -167,10 +159,9 @@ fn limit(process: i32, controller: &str, one: &str, two: &str) -> Option<String>
 fn what_changes_in_place_counts_on_the_part_that_runs() {
     let mut changing = Changing::standing();
     let databases = changing.lab.parts().databases;
-    let (primary, replica) = (databases[0].name.clone(), databases[1].name.clone());
+    let [primary, replica] = [databases[0].name.clone(), databases[1].name.clone()];
     let before = changing.lab.processes();
     let tasks = changing.lab.parts().tasks;
-
     changing.edit(
         "alb.tf",
         &[
@@ -180,8 +171,10 @@ fn what_changes_in_place_counts_on_the_part_that_runs() {
             ("ELBSecurityPolicy-TLS13-1-2-2021-06", "ELBSecurityPolicy-TLS13-1-3-2021-06"),
             ("HTTP_301", "HTTP_302"),
             ("path                = \"/health\"", "path                = \"/health/ready\""),
+            ("# Access logs\n", RULE),
         ],
     );
+    changing.edit("rds.tf", &[("\"log_lock_waits\" ", &format!("{WORK_MEM}\n    \"log_lock_waits\" "))]);
     changing.apply(
         &[
             "TF_VAR_log_retention_days=3",
@@ -193,6 +186,44 @@ fn what_changes_in_place_counts_on_the_part_that_runs() {
         ],
         &[],
     );
+    the_load_balancer_has_changed(&changing);
+    log_groups_have_changed(&changing);
+    databases_have_changed(&changing, &primary, &replica, &before);
+    assert_eq!(changing.lab.settled(2, LONG).tasks, tasks, "tasks were replaced");
+    changing.serves();
+    new_tasks_have_what_changed(&mut changing, &primary);
+}
+
+/// A rule of the listener, in the place of a heading.
+const RULE: &str = "# Access logs
+resource \"aws_lb_listener_rule\" \"fixed\" {
+  region       = var.region
+  listener_arn = aws_lb_listener.https[\"this\"].arn
+  priority     = 10
+
+  action {
+    type = \"fixed-response\"
+
+    fixed_response {
+      content_type = \"text/plain\"
+      message_body = \"first\"
+      status_code  = \"200\"
+    }
+  }
+
+  condition {
+    path_pattern {
+      values = [\"/fixed\"]
+    }
+  }
+}
+
+";
+/// 8 MB where the class has 8 GiB, in PostgreSQL's unit of 1 kB.
+const WORK_MEM: &str =
+    "\"work_mem\" = { value = \"{DBInstanceClassMemory/1048576}\", apply = \"immediate\" }";
+
+fn the_load_balancer_has_changed(changing: &Changing) {
     changing.balancer_has(&[
         "check inter 6000 fall 5 rise 4",
         "timeout check 3000",
@@ -208,54 +239,74 @@ fn what_changes_in_place_counts_on_the_part_that_runs() {
     assert!(!old.status.success(), "TLS 1.2 is still spoken");
     let code = ["--output", "/dev/null", "--write-out", "%{http_code}", "http://hello.localhost/"];
     assert_eq!(asked(&code).ok(), "302");
+    assert_eq!(asked(&["https://hello.localhost/fixed"]).ok(), "first");
     changing.lab.step("the load balancer has what was changed");
+}
 
-    let mut groups = Vec::new();
+fn log_groups_have_changed(changing: &Changing) {
     let logs = changing.lab.directory().join("data").join(changing.lab.name()).join("logs");
     wait_for("every log group keeps its events for three days", SOON, || {
-        groups.clear();
+        let mut groups = Vec::new();
         files(&logs, "group.json", &mut groups);
         let texts: Vec<_> = groups.iter().filter_map(|file| fs::read_to_string(file).ok()).collect();
         let changed = texts.iter().filter(|text| text.contains("\"retention_days\":3")).count();
         if changed >= 6 && changed == texts.len() { Ok(()) } else { Err(format!("{texts:?}")) }
     });
-    for database in [&primary, &replica] {
-        wait_for("a dynamic parameter counts at once", SOON, || {
-            let shown = changing.shows(database, "log_min_duration_statement");
-            if shown == "700ms" { Ok(()) } else { Err(shown) }
-        });
+}
+
+fn databases_have_changed(changing: &Changing, primary: &str, replica: &str, before: &BTreeMap<String, i32>) {
+    for database in [primary, replica] {
+        for (parameter, value) in [("log_min_duration_statement", "700ms"), ("work_mem", "8MB")] {
+            wait_for("a dynamic parameter counts at once", SOON, || {
+                let shown = changing.shows(database, parameter);
+                if shown == value { Ok(()) } else { Err(format!("{parameter} of {database} is {shown}")) }
+            });
+        }
         assert_eq!(changing.shows(database, "max_connections"), "300", "{database}: it waits for a reboot");
     }
-    let now = changing.lab.processes();
-    for (name, pid) in before.iter().filter(|(name, _)| name.starts_with("database.")) {
-        assert_eq!(now.get(name), Some(pid), "{name} was restarted");
-    }
-    assert_eq!(changing.lab.settled(2, LONG).tasks, tasks, "tasks were replaced");
+    assert_eq!(databases(&changing.lab.processes()), databases(before), "a database was restarted");
     // First the primary: a standby has at least as many as the log that it has replayed says.
-    changing.lab.cli(&["database", &primary, "reboot"]).ok();
-    let end = changing.lab.sql(&primary, "postgres", "select pg_current_wal_lsn()").ok();
+    changing.lab.cli(&["database", primary, "reboot"]).ok();
+    let end = changing.lab.sql(primary, "postgres", "select pg_current_wal_lsn()").ok();
     let replayed = format!("select pg_last_wal_replay_lsn() >= '{}'", end.trim());
     wait_for("the replica has replayed what its primary has", SOON, || {
-        let said = changing.lab.sql(&replica, "postgres", &replayed);
+        let said = changing.lab.sql(replica, "postgres", &replayed);
         if said.stdout.trim() == "t" { Ok(()) } else { Err(said.stdout + &said.stderr) }
     });
-    changing.lab.cli(&["database", &replica, "reboot"]).ok();
+    changing.lab.cli(&["database", replica, "reboot"]).ok();
     changing.lab.settled(2, LONG);
-    for database in [&primary, &replica] {
+    for database in [primary, replica] {
         assert_eq!(changing.shows(database, "max_connections"), "250", "{database}");
     }
-    changing.serves();
     changing.lab.step("databases and log groups have what was changed, after a reboot where it takes one");
+}
 
-    // What makes new tasks: all of it in one deployment.
+/// The servers among the processes of a lab.
+fn databases(processes: &BTreeMap<String, i32>) -> BTreeMap<&str, i32> {
+    let servers = processes.iter().filter(|(name, _)| name.starts_with("database."));
+    servers.map(|(name, pid)| (name.as_str(), *pid)).collect()
+}
+
+/// What makes new tasks, all of it in one deployment; and a rule that changes in place.
+fn new_tasks_have_what_changed(changing: &mut Changing, primary: &str) {
+    let old = changing.lab.parts().tasks;
+    let secrets = |changing: &Changing, task: &Part| {
+        let entries = changing.environment_of(task);
+        ["DB_PASSWORD=", "APP_SECRET_KEY=", "ADMIN_TOKEN="].map(|name| {
+            let found = entries.iter().find(|entry| entry.starts_with(name));
+            found.unwrap_or_else(|| panic!("no {name}")).clone()
+        })
+    };
+    let old_secrets = secrets(changing, &old[0]);
+    let password = |lab: &TestLab| {
+        let asked = "select rolpassword from pg_authid where rolname = 'hello_admin'";
+        lab.sql(primary, "postgres", asked).ok()
+    };
+    let old_password = password(&changing.lab);
     changing.edit("ecs-fargate.tf", &[("ignore_changes = [desired_count]", "ignore_changes = []")]);
     changing
         .edit("autoscaling.tf", &[("deployment_maximum_percent = 200", "deployment_maximum_percent = 150")]);
-    let password = |lab: &TestLab| {
-        let asked = "select rolpassword from pg_authid where rolname = 'hello_admin'";
-        lab.sql(&primary, "postgres", asked).ok()
-    };
-    let old_password = password(&changing.lab);
+    changing.edit("alb.tf", &[("\"first\"", "\"second\""), ("priority     = 10", "priority     = 20")]);
     changing.apply(
         &[
             "TF_VAR_leap_day=mar01",
@@ -271,17 +322,18 @@ fn what_changes_in_place_counts_on_the_part_that_runs() {
             "aws_secretsmanager_secret_version.database[\"this\"]",
         ],
     );
-    let new = changing.tasks_have(
-        3,
-        &[
+    let new = changing.lab.settled(3, LONG).tasks;
+    assert!(new.iter().all(|task| old.iter().all(|old| old.name != task.name)), "old tasks run");
+    for task in &new {
+        let found = changing.environment_of(task);
+        for entry in [
             "HELLO_LEAP_DAY=mar01",
             "DB_POOL_SIZE=9",
             "HELLO_SHUTDOWN_GRACE=15s",
             "HELLO_SECRETS_VERSION=administrator=1 application=2 database=2 registry=1",
-        ],
-    );
-    assert!(new.iter().all(|task| tasks.iter().all(|old| old.name != task.name)), "old tasks run");
-    for task in &new {
+        ] {
+            assert!(found.contains(entry), "{} has no {entry}", task.name);
+        }
         let process = changing.process_of(task);
         if let Some(bytes) = limit(process, "memory", "memory.limit_in_bytes", "memory.max") {
             assert_eq!(bytes, (1024_u64 << 20).to_string());
@@ -289,9 +341,14 @@ fn what_changes_in_place_counts_on_the_part_that_runs() {
         if let Some(quota) = limit(process, "cpu", "cpu.cfs_quota_us", "cpu.max") {
             assert_eq!(quota.split(' ').next(), Some("50000"));
         }
+        let new_secrets = secrets(changing, task);
+        let changed = [0, 1, 2].map(|index| new_secrets[index] != old_secrets[index]);
+        assert_eq!(changed, [true, true, false], "database and application have new secrets");
     }
     assert_ne!(password(&changing.lab), old_password, "the database has its old password");
     changing.serves();
+    let node = changing.lab.parts().nodes[0].public.unwrap();
+    assert_eq!(changing.lab.curl("client", node, &["https://hello.localhost/fixed"]).ok(), "second");
     changing.lab.step("three new tasks have size, environment and secrets as changed");
 }
 
@@ -300,17 +357,29 @@ fn the_network_changes_below_what_runs() {
     let mut changing = Changing::standing();
     let before = changing.lab.parts();
     let processes = changing.lab.processes();
-    let (client, stranger) = (changing.lab.namespace("client"), changing.lab.namespace("stranger"));
-    let host = |octet| Ipv4Addr::new(198, 51, 100, octet);
-    let node = before.nodes[0].public.unwrap();
-    let task_b = namespace_of(&changing.lab, Parts::in_zone(&before.tasks, 'b').address).unwrap();
+    let task = namespace_of(&changing.lab, Parts::in_zone(&before.tasks, 'b').address).unwrap();
+    let stranger = changing.lab.namespace("stranger");
     let _servers = [80, 443].map(|port| Echo::listen(&stranger, port));
+    rules_change(&mut changing, &before, &task);
+    zones_and_gateways_change(&mut changing, &before, &task);
+    name_and_certificate_change(&mut changing);
+    protection_groups_and_resolver_change(&mut changing, &task);
+    assert_eq!(databases(&changing.lab.processes()), databases(&processes), "a database was restarted");
+}
 
-    // Rules that are replaced, since their key is the range, and one that changes in place.
+/// A host of the lab's internet.
+const fn host(octet: u8) -> Ipv4Addr {
+    Ipv4Addr::new(198, 51, 100, octet)
+}
+const STRANGER: Ipv4Addr = host(99);
+
+/// Rules that are replaced, since their key is the range, and one that changes in place.
+fn rules_change(changing: &mut Changing, before: &Parts, task: &Namespace) {
+    let node = before.nodes[0].public.unwrap();
     let egress = "cidr_ipv4         = \"0.0.0.0/0\"\n  ip_protocol       = \"tcp\"\n  from_port         = ";
     let (https, both) = (format!("{egress}443"), format!("{egress}80"));
     changing.edit("ecs-fargate.tf", &[(&https, &both)]);
-    assert_eq!(connect(&task_b, SocketAddrV4::new(host(99), 80), SILENCE), Reach::Silence);
+    assert_eq!(connect(task, SocketAddrV4::new(STRANGER, 80), SILENCE), Reach::Silence);
     changing.apply(
         &["TF_VAR_load_balancer={\"ingress_cidrs\":[\"198.51.100.100/32\"]}"],
         &[
@@ -318,35 +387,45 @@ fn the_network_changes_below_what_runs() {
             "aws_vpc_security_group_ingress_rule.alb_https[\"0.0.0.0/0\"]",
         ],
     );
+    let [client, stranger] = ["client", "stranger"].map(|name| changing.lab.namespace(name));
     assert_eq!(connect(&client, SocketAddrV4::new(node, 443), ANSWER), Reach::Connected);
     for port in [443, 80] {
         assert_eq!(connect(&stranger, SocketAddrV4::new(node, port), SILENCE), Reach::Silence);
     }
-    assert_eq!(connect(&task_b, SocketAddrV4::new(host(99), 80), ANSWER), Reach::Connected);
+    assert_eq!(connect(task, SocketAddrV4::new(STRANGER, 80), ANSWER), Reach::Connected);
     changing.serves();
     changing.lab.step("security groups let in and out whom the new rules name");
+}
 
-    // A third zone, a NAT gateway for each, another name.
-    let nat = before.nat[0].public.unwrap();
-    let seen = |port| seen_as(&task_b, SocketAddrV4::new(host(99), port), ANSWER);
-    assert_eq!(seen(443), Reach::Answered(nat.to_string()));
-    changing.apply(&["TF_VAR_availability_zones=[\"a\",\"b\",\"c\"]", "TF_VAR_nat_gateway_per_az=true"], &[]);
-    let now = changing.lab.settled(2, LONG);
+/// A third zone, a NAT gateway for each, and a third task, which belongs there.
+fn zones_and_gateways_change(changing: &mut Changing, before: &Parts, task: &Namespace) {
+    let seen = || seen_as(task, SocketAddrV4::new(STRANGER, 443), ANSWER);
+    assert_eq!(seen(), Reach::Answered(before.nat[0].public.unwrap().to_string()));
+    changing.edit("ecs-fargate.tf", &[("ignore_changes = [desired_count]", "ignore_changes = []")]);
+    changing.apply(
+        &[
+            "TF_VAR_availability_zones=[\"a\",\"b\",\"c\"]",
+            "TF_VAR_nat_gateway_per_az=true",
+            "TF_VAR_tasks={\"min\":3,\"max\":6}",
+        ],
+        &[],
+    );
+    let now = changing.lab.settled(3, LONG);
     let zones = |parts: &[Part]| parts.iter().map(|part| part.zone.clone()).collect::<Vec<_>>();
     let three = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
-    assert_eq!(zones(&now.nodes), three);
-    assert_eq!(zones(&now.nat), three);
-    assert_eq!(now.tasks, before.tasks, "tasks were replaced");
+    assert_eq!([zones(&now.nodes), zones(&now.nat), zones(&now.tasks)], [three; 3]);
+    assert_eq!(now.tasks[..2], before.tasks, "tasks were replaced");
     assert_eq!(now.databases, before.databases);
     let own = Parts::in_zone(&now.nat, 'b').public.unwrap();
-    wait_for("the task goes out by its own zone's gateway", SOON, || match seen(443) {
+    wait_for("the task goes out by its own zone's gateway", SOON, || match seen() {
         Reach::Answered(address) if address == own.to_string() => Ok(()),
         other => Err(other.to_string()),
     });
     changing.serves();
-    changing.lab.step("a third zone has its subnets, gateway and node of the load balancer");
+    changing.lab.step("a third zone has its subnets, gateway, task and node of the load balancer");
+}
 
-    changing.domain = "hallo.localhost";
+fn name_and_certificate_change(changing: &mut Changing) {
     changing.apply(
         &["TF_VAR_domain=hallo.localhost"],
         &[
@@ -359,53 +438,67 @@ fn the_network_changes_below_what_runs() {
     );
     let nodes: BTreeSet<Ipv4Addr> =
         changing.lab.parts().nodes.iter().filter_map(|node| node.public).collect();
-    let resolved = |name: &str| {
-        let found = crate::support::probe::resolve(&client, host(53), name, ANSWER).unwrap();
-        found.into_iter().collect::<BTreeSet<_>>()
-    };
-    wait_for("the new name leads to the load balancer", SOON, || match resolved(changing.domain) {
+    let client = changing.lab.namespace("client");
+    let resolved =
+        |name: &str| resolve(&client, host(53), name, ANSWER).unwrap().into_iter().collect::<BTreeSet<_>>();
+    wait_for("the new name leads to the load balancer", SOON, || match resolved("hallo.localhost") {
         found if found == nodes => Ok(()),
         found => Err(format!("{found:?}")),
     });
     assert_eq!(resolved("hello.localhost"), BTreeSet::new());
     for node in &nodes {
-        let name = format!("{}:443:{node}", changing.domain);
-        let greeting = format!("https://{}/hello/Ana", changing.domain);
+        let name = format!("hallo.localhost:443:{node}");
         wait_for("the certificate is for the new name", SOON, || {
-            let said = changing.lab.curl("client", *node, &["--resolve", &name, &greeting]);
+            let url = "https://hallo.localhost/hello/Ana";
+            let said = changing.lab.curl("client", *node, &["--resolve", &name, url]);
             if said.stdout.contains("Hello, Ana!") { Ok(()) } else { Err(said.stderr) }
         });
     }
     changing.lab.step("name and certificate are the new ones");
+}
 
-    // What is protected stays, whatever else of an apply has happened.
-    let unprotected = "deletion_protection        = local.protected";
-    changing.edit("rds.tf", &[(unprotected, "deletion_protection        = true")]);
+/// What would keep the service from its databases is changed and changed back.
+fn protection_groups_and_resolver_change(changing: &mut Changing, task: &Namespace) {
+    let databases = changing.lab.parts().databases;
+    let reached = |part: &Part, limit| connect(task, SocketAddrV4::new(part.address, 5432), limit);
+    let resolver = Ipv4Addr::from((u32::from(databases[0].address) & 0xffff_0000) + 2);
+    let edits = [
+        ("rds.tf", "deletion_protection        = local.protected", "deletion_protection        = true"),
+        (
+            "rds.tf",
+            "second_zone}\"\n  vpc_security_group_ids = [aws_security_group.database.id]",
+            "second_zone}\"\n  vpc_security_group_ids = [aws_security_group.alb.id]",
+        ),
+        ("vpc.tf", "enable_dns_support   = true", "enable_dns_support   = false"),
+        ("vpc.tf", "enable_dns_hostnames = true", "enable_dns_hostnames = false"),
+    ];
+    for (file, before, after) in edits {
+        changing.edit(file, &[(before, after)]);
+    }
     changing.apply(&[], &[]);
+    assert_eq!(reached(&databases[0], ANSWER), Reach::Connected);
+    assert_eq!(reached(&databases[1], SILENCE), Reach::Silence, "the replica has its old groups");
+    assert!(resolve(task, resolver, "ghcr.io", SILENCE).is_err(), "the VPC's resolver answers");
     let mut without = changing.words();
     without.push("TF_VAR_read_replica=false");
-    let said = changing.lab.terraform(&without, crate::support::lab::APPLY);
+    let said = changing.lab.terraform(&without, APPLY);
     assert!(
         !said.status.success() && said.stderr.contains("Cannot delete protected DB Instance"),
         "{said:?}"
     );
-    assert_eq!(changing.lab.parts().databases.len(), 2);
-    changing.edit("rds.tf", &[("deletion_protection        = true", unprotected)]);
-    changing.lab.apply(&changing.words());
-    changing.lab.settled(2, LONG);
-    changing.lab.plan_is_clean_with(&changing.words());
-    let databases = changing.lab.processes();
-    for (name, pid) in processes.iter().filter(|(name, _)| name.starts_with("database.")) {
-        assert_eq!(databases.get(name), Some(pid), "{name} was restarted");
-    }
-    let read = Request::read();
-    for node in &nodes {
-        let name = format!("{}:443:{node}", changing.domain);
-        let url = format!("https://{}/hello/Ana", changing.domain);
-        assert!(
-            changing.lab.curl("client", *node, &["--resolve", &name, &url]).ok().contains("Ana"),
-            "{read:?}"
-        );
-    }
+    assert_eq!(changing.lab.parts().databases, databases);
     changing.lab.step("a protected database is not destroyed");
+
+    for (file, before, after) in edits {
+        changing.edit(file, &[(after, before)]);
+    }
+    changing.lab.apply(&changing.words());
+    changing.lab.settled(3, LONG);
+    changing.lab.plan_is_clean_with(&changing.words());
+    // What was applied before the refusal has replaced the tasks.
+    let task = namespace_of(&changing.lab, changing.lab.parts().tasks[0].address).unwrap();
+    let replica = SocketAddrV4::new(databases[1].address, 5432);
+    assert_eq!(connect(&task, replica, ANSWER), Reach::Connected);
+    assert!(resolve(&task, resolver, "ghcr.io", ANSWER).is_ok());
+    changing.lab.step("security groups of a database and the resolver of the VPC are back");
 }
