@@ -6,7 +6,7 @@ use crate::support::{
     lab::{APPLY, LONG, SOON, TestLab},
     load::Client,
     parts::{Part, Parts, namespace_of},
-    probe::{ANSWER, Echo, Reach, SILENCE, connect, resolve, seen_as},
+    probe::{ANSWER, Echo, Reach, SILENCE, connect, resolve, seen_as, time_to_live},
     wait_for,
 };
 use hello_lab::network::netns::Namespace;
@@ -34,10 +34,10 @@ impl Changing {
         changing
     }
 
-    /// Changes texts in a file of the configuration. Each must be there.
+    /// Changes texts in a file of the modules. Each must be there.
     #[track_caller]
     fn edit(&self, file: &str, edits: &[(&str, &str)]) {
-        let file = self.lab.terraform_file("modules/region").join(file);
+        let file = self.lab.terraform_file("modules").join(file);
         let mut text = fs::read_to_string(&file).unwrap();
         for (before, after) in edits {
             assert!(text.contains(before), "{before} is not in {}", file.display());
@@ -163,7 +163,7 @@ fn what_changes_in_place_counts_on_the_part_that_runs() {
     let before = changing.lab.processes();
     let tasks = changing.lab.parts().tasks;
     changing.edit(
-        "alb.tf",
+        "region/alb.tf",
         &[
             ("idle_timeout = 60", "idle_timeout = 61"),
             ("client_keep_alive = 300", "client_keep_alive = 301"),
@@ -174,7 +174,8 @@ fn what_changes_in_place_counts_on_the_part_that_runs() {
             ("# Access logs\n", RULE),
         ],
     );
-    changing.edit("rds.tf", &[("\"log_lock_waits\" ", &format!("{WORK_MEM}\n    \"log_lock_waits\" "))]);
+    changing
+        .edit("region/rds.tf", &[("\"log_lock_waits\" ", &format!("{WORK_MEM}\n    \"log_lock_waits\" "))]);
     changing.apply(
         &[
             "TF_VAR_log_retention_days=3",
@@ -303,10 +304,13 @@ fn new_tasks_have_what_changed(changing: &mut Changing, primary: &str) {
         lab.sql(primary, "postgres", asked).ok()
     };
     let old_password = password(&changing.lab);
-    changing.edit("ecs-fargate.tf", &[("ignore_changes = [desired_count]", "ignore_changes = []")]);
+    changing.edit("region/ecs-fargate.tf", &[("ignore_changes = [desired_count]", "ignore_changes = []")]);
+    changing.edit(
+        "region/autoscaling.tf",
+        &[("deployment_maximum_percent = 200", "deployment_maximum_percent = 150")],
+    );
     changing
-        .edit("autoscaling.tf", &[("deployment_maximum_percent = 200", "deployment_maximum_percent = 150")]);
-    changing.edit("alb.tf", &[("\"first\"", "\"second\""), ("priority     = 10", "priority     = 20")]);
+        .edit("region/alb.tf", &[("\"first\"", "\"second\""), ("priority     = 10", "priority     = 20")]);
     changing.apply(
         &[
             "TF_VAR_leap_day=mar01",
@@ -378,7 +382,7 @@ fn rules_change(changing: &mut Changing, before: &Parts, task: &Namespace) {
     let node = before.nodes[0].public.unwrap();
     let egress = "cidr_ipv4         = \"0.0.0.0/0\"\n  ip_protocol       = \"tcp\"\n  from_port         = ";
     let (https, both) = (format!("{egress}443"), format!("{egress}80"));
-    changing.edit("ecs-fargate.tf", &[(&https, &both)]);
+    changing.edit("region/ecs-fargate.tf", &[(&https, &both)]);
     assert_eq!(connect(task, SocketAddrV4::new(STRANGER, 80), SILENCE), Reach::Silence);
     changing.apply(
         &["TF_VAR_load_balancer={\"ingress_cidrs\":[\"198.51.100.100/32\"]}"],
@@ -401,7 +405,15 @@ fn rules_change(changing: &mut Changing, before: &Parts, task: &Namespace) {
 fn zones_and_gateways_change(changing: &mut Changing, before: &Parts, task: &Namespace) {
     let seen = || seen_as(task, SocketAddrV4::new(STRANGER, 443), ANSWER);
     assert_eq!(seen(), Reach::Answered(before.nat[0].public.unwrap().to_string()));
-    changing.edit("ecs-fargate.tf", &[("ignore_changes = [desired_count]", "ignore_changes = []")]);
+    let record = "module.global[\"this\"].aws_route53_record.validation";
+    let record = changing.lab.terraform(&[], &["state", "show", "-no-color", record]).ok();
+    let record = record.lines().find_map(|line| line.trim().strip_prefix("fqdn")).expect("it has a name");
+    let record = record.trim_start_matches([' ', '=']).trim_matches('"');
+    let client = changing.lab.namespace("client");
+    let kept = || time_to_live(&client, host(53), record, ANSWER).unwrap();
+    assert_eq!(kept(), Some(60));
+    changing.edit("global/zone.tf", &[("ttl     = 60", "ttl     = 90")]);
+    changing.edit("region/ecs-fargate.tf", &[("ignore_changes = [desired_count]", "ignore_changes = []")]);
     changing.apply(
         &[
             "TF_VAR_availability_zones=[\"a\",\"b\",\"c\"]",
@@ -416,6 +428,10 @@ fn zones_and_gateways_change(changing: &mut Changing, before: &Parts, task: &Nam
     assert_eq!([zones(&now.nodes), zones(&now.nat), zones(&now.tasks)], [three; 3]);
     assert_eq!(now.tasks[..2], before.tasks, "tasks were replaced");
     assert_eq!(now.databases, before.databases);
+    wait_for("the record has its new time to live", SOON, || match kept() {
+        Some(90) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
     let own = Parts::in_zone(&now.nat, 'b').public.unwrap();
     wait_for("the task goes out by its own zone's gateway", SOON, || match seen() {
         Reach::Answered(address) if address == own.to_string() => Ok(()),
@@ -463,14 +479,18 @@ fn protection_groups_and_resolver_change(changing: &mut Changing, task: &Namespa
     let reached = |part: &Part, limit| connect(task, SocketAddrV4::new(part.address, 5432), limit);
     let resolver = Ipv4Addr::from((u32::from(databases[0].address) & 0xffff_0000) + 2);
     let edits = [
-        ("rds.tf", "deletion_protection        = local.protected", "deletion_protection        = true"),
         (
-            "rds.tf",
+            "region/rds.tf",
+            "deletion_protection        = local.protected",
+            "deletion_protection        = true",
+        ),
+        (
+            "region/rds.tf",
             "second_zone}\"\n  vpc_security_group_ids = [aws_security_group.database.id]",
             "second_zone}\"\n  vpc_security_group_ids = [aws_security_group.alb.id]",
         ),
-        ("vpc.tf", "enable_dns_support   = true", "enable_dns_support   = false"),
-        ("vpc.tf", "enable_dns_hostnames = true", "enable_dns_hostnames = false"),
+        ("region/vpc.tf", "enable_dns_support   = true", "enable_dns_support   = false"),
+        ("region/vpc.tf", "enable_dns_hostnames = true", "enable_dns_hostnames = false"),
     ];
     for (file, before, after) in edits {
         changing.edit(file, &[(before, after)]);

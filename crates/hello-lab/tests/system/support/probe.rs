@@ -84,11 +84,37 @@ pub(crate) fn resolve(
     name: &str,
     limit: Duration,
 ) -> io::Result<Vec<Ipv4Addr>> {
+    let answer = ask(from, server, name, RecordType::A, limit)?;
+    let addresses = answer.answers.iter().filter_map(|record| match record.data {
+        RData::A(address) => Some(address.0),
+        _ => None,
+    });
+    Ok(addresses.collect())
+}
+
+/// For how long, in seconds, an answer about the alias of a name may be kept.
+pub(crate) fn time_to_live(
+    from: &Namespace,
+    server: Ipv4Addr,
+    name: &str,
+    limit: Duration,
+) -> io::Result<Option<u32>> {
+    let answer = ask(from, server, name, RecordType::CNAME, limit)?;
+    Ok(answer.answers.first().map(|record| record.ttl))
+}
+
+fn ask(
+    from: &Namespace,
+    server: Ipv4Addr,
+    name: &str,
+    record_type: RecordType,
+    limit: Duration,
+) -> io::Result<Message> {
     let mut asked = Name::from_ascii(name).unwrap();
     asked.set_fqdn(true);
     let mut question = Message::query();
     question.metadata.recursion_desired = true;
-    question.add_query(Query::query(asked, RecordType::A));
+    question.add_query(Query::query(asked, record_type));
     let bytes = question.to_vec().unwrap();
     let answer = from.run(move || {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
@@ -100,12 +126,7 @@ pub(crate) fn resolve(
         answer.truncate(length);
         Ok(answer)
     })?;
-    let answer = Message::from_vec(&answer).map_err(io::Error::other)?;
-    let addresses = answer.answers.iter().filter_map(|record| match record.data {
-        RData::A(address) => Some(address.0),
-        _ => None,
-    });
-    Ok(addresses.collect())
+    Message::from_vec(&answer).map_err(io::Error::other)
 }
 
 /// A server that tells each client as whom it is seen; ended on drop, or its namespace could not end.
