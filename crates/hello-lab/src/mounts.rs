@@ -53,7 +53,8 @@ fn parse(text: &[u8]) -> Vec<Mount> {
         // Optional fields end with a hyphen; type and source follow.
         let mut fields = fields.skip_while(|field| *field != b"-").skip(2);
         let (source, super_options) = (fields.next()?, fields.next()?);
-        let mut options = options.split(|byte| *byte == b',').chain(super_options.split(|byte| *byte == b','));
+        let mut options =
+            options.split(|byte| *byte == b',').chain(super_options.split(|byte| *byte == b','));
         Some(Mount {
             path: OsString::from_vec(path).into(),
             source: String::from_utf8_lossy(&unescaped(source)).into_owned(),
