@@ -96,9 +96,14 @@ impl Volume<'_> {
     /// Is there something to put data in?
     pub(super) fn is_ready(&self, storage: &Storage) -> bool {
         match storage {
-            Storage::Bounded(_) => self.is_mounted() && !self.is_read_only(),
+            Storage::Bounded(_) => self.is_mounted() && self.is_given_away() && !self.is_read_only(),
             Storage::Unbounded(_) => self.files.volume().is_dir(),
         }
+    }
+
+    /// Does it belong to the server's user? A daemon may be killed after it has mounted it and before it gives it away.
+    fn is_given_away(&self) -> bool {
+        fs::metadata(self.files.volume()).is_ok_and(|found| found.uid() == self.user.ids.uid)
     }
 
     fn is_mounted(&self) -> bool {
