@@ -11,6 +11,7 @@
 //! - [`deployments`]: tasks that are killed, replaced, cannot be pulled or lack a secret
 //! - [`services`]: what the scheduler decides when its daemon is killed, a task fails its checks, a deployment fails
 //! - [`databases`]: a primary that is frozen, killed, and replaced by its replica
+//! - [`commands`]: the command line on a lab in which everything stands, and what Terraform says of what is not modelled
 //! - [`drift`]: what was changed by hand
 //! - [`life`]: apply twice, destroy, down, and a daemon that is killed while nothing changes
 //! - [`regions`]: one configuration in two regions
@@ -26,6 +27,7 @@
 )]
 
 mod arrows;
+mod commands;
 mod databases;
 mod deployments;
 mod drift;

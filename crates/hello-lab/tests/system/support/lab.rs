@@ -2,6 +2,7 @@
 
 use super::{
     command::{Running, Said, run, start},
+    follow::Follower,
     parts::Parts,
     setting, wait_for,
 };
@@ -268,6 +269,17 @@ impl TestLab {
                 process.leads_its_group().then(|| (entry[mark.len()..].to_owned(), process.pid))
             })
             .collect()
+    }
+
+    /// The processes in its containers.
+    pub(crate) fn processes_in_tasks(&self) -> impl Iterator<Item = super::machine::Process> {
+        let group = format!("/hello-lab/{}/", self.name);
+        super::machine::processes().filter(move |process| process.groups().contains(&group))
+    }
+
+    /// The command line on it, under way.
+    pub(crate) fn follow(&self, arguments: &[&str]) -> Follower {
+        Follower::start(self.command(PROGRAM).args(arguments))
     }
 
     /// `down`; what it leaves is looked for by [`super::machine`].
