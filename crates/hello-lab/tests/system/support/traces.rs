@@ -85,8 +85,7 @@ impl Traces {
 fn parts(lab: &TestLab) -> Vec<String> {
     let mark = format!("HELLO_LAB_PART={}/", lab.name());
     let part_of = |process: &Process| {
-        let environment = process.environment().into_iter();
-        environment.filter_map(|entry| Some(entry.strip_prefix(&mark)?.to_owned())).next()
+        process.environment().into_iter().find_map(|entry| Some(entry.strip_prefix(&mark)?.to_owned()))
     };
     machine::processes()
         .filter_map(|process| {
@@ -122,7 +121,7 @@ fn files(directory: &PathBuf, name: &str, depth: usize, found: &mut Vec<String>)
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = format!("{name}/{}", entry.file_name().to_string_lossy());
         // A whole file in the making.
-        if name.ends_with(".new") {
+        if Path::new(&name).extension().is_some_and(|extension| extension == "new") {
             continue;
         }
         found.push(format!("file {name}"));
