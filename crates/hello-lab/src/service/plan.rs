@@ -56,6 +56,7 @@ pub struct Wanted {
 
 /// A task as it is seen.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is seen by itself")]
 pub struct Seen {
     /// Its identifier.
     pub id: String,

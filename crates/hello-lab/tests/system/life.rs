@@ -87,7 +87,7 @@ fn a_lab_whose_run_directory_was_emptied_has_one_daemon_again() {
     let before = Footprint::of(&lab);
     lab.start_daemon();
     let first = lab.daemon().expect("a daemon runs");
-    std::fs::remove_dir_all(lab.directory().join("run").join(lab.name()).join("daemon")).unwrap();
+    fs::remove_dir_all(lab.directory().join("run").join(lab.name()).join("daemon")).unwrap();
     lab.start_daemon();
     assert_eq!(lab.daemons().len(), 1, "{:?}, of which {first} was there before", lab.daemons());
     assert!(!lab.daemons().contains(&first));
