@@ -11,14 +11,14 @@ use nix::sys::signal::Signal;
 
 impl Databases {
     /// Stops all processes of an instance where they are: it keeps its connections and answers nothing.
-    pub async fn freeze(&self, identifier: &str) -> Result<(), DatabaseError> {
-        let (files, _) = self.known(identifier)?;
+    pub async fn freeze(&self, key: &str) -> Result<(), DatabaseError> {
+        let (files, _) = self.known(key)?;
         server::freeze(&files.data()).await
     }
 
     /// Kills the server as a crash of its machine would. The next reconciliation starts it again.
-    pub async fn kill(&self, identifier: &str) -> Result<(), DatabaseError> {
-        let (files, _) = self.known(identifier)?;
+    pub async fn kill(&self, key: &str) -> Result<(), DatabaseError> {
+        let (files, _) = self.known(key)?;
         match self.shared.adopt(&files)? {
             Some(running) => {
                 let killed = running.stop_with(Signal::SIGKILL, timeouts::KILLED).await;
@@ -29,8 +29,8 @@ impl Databases {
     }
 
     /// Fills the storage to the last block. Only where it has an end of its own.
-    pub fn fill(&self, identifier: &str) -> Result<(), DatabaseError> {
-        let (files, state) = self.known(identifier)?;
+    pub fn fill(&self, key: &str) -> Result<(), DatabaseError> {
+        let (files, state) = self.known(key)?;
         let reason = match state.storage {
             Some(Storage::Bounded(_)) => return volume_of(&self.shared, &files)?.fill(),
             Some(Storage::Unbounded(reason)) => {
@@ -40,12 +40,12 @@ impl Databases {
             }
             None => "it has no storage yet".to_owned(),
         };
-        Err(DatabaseError::State { identifier: identifier.to_owned(), what: "filled", reason })
+        Err(DatabaseError::State { identifier: files.identifier, what: "filled", reason })
     }
 
     /// Undoes what [`Databases::freeze`] and [`Databases::fill`] did.
-    pub fn restore(&self, identifier: &str) -> Result<(), DatabaseError> {
-        let (files, _) = self.known(identifier)?;
+    pub fn restore(&self, key: &str) -> Result<(), DatabaseError> {
+        let (files, _) = self.known(key)?;
         server::thaw(&files.data());
         volume_of(&self.shared, &files)?.empty()
     }

@@ -1,4 +1,4 @@
-use crate::fixture::Bench;
+use crate::fixture::{Bench, of};
 use hello_lab::database::{DatabaseError, Status, Storage};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -7,11 +7,11 @@ async fn a_frozen_server_answers_nothing_is_left_alone_and_goes_on_when_restored
     let instance = bench.primary("hello", 1);
     bench.make(&instance).await;
     let pid = bench.pid("hello");
-    bench.databases.freeze("hello").await.unwrap();
+    bench.databases.freeze(&of("hello")).await.unwrap();
     let status = bench.databases.reconcile(&instance).await.unwrap();
     assert_eq!(status, Status::Failed("it did not answer within 2 s".to_owned()));
-    assert_eq!(bench.databases.status("hello").await.unwrap(), status);
-    bench.databases.restore("hello").unwrap();
+    assert_eq!(bench.databases.status(&of("hello")).await.unwrap(), status);
+    bench.databases.restore(&of("hello")).unwrap();
     bench.make(&instance).await;
     assert_eq!(bench.pid("hello"), pid);
 }
@@ -21,11 +21,11 @@ async fn a_frozen_server_can_be_stopped_and_deleted() {
     let bench = Bench::new("frozen");
     let instance = bench.primary("hello", 1);
     bench.make(&instance).await;
-    bench.databases.freeze("hello").await.unwrap();
-    bench.databases.stop("hello").await.unwrap();
+    bench.databases.freeze(&of("hello")).await.unwrap();
+    bench.databases.stop(&of("hello")).await.unwrap();
     assert_eq!(bench.databases.start(&instance).await.unwrap(), Status::Available);
-    bench.databases.freeze("hello").await.unwrap();
-    bench.databases.delete("hello", None).await.unwrap();
+    bench.databases.freeze(&of("hello")).await.unwrap();
+    bench.databases.delete(&of("hello"), None).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,16 +35,16 @@ async fn a_full_disk_stops_writes_and_more_storage_or_room_heals_it() {
     bench.make(&instance).await;
     let client = bench.client(&instance);
     client.tell("create table t (i int, filler text)");
-    bench.databases.fill("hello").unwrap();
+    bench.databases.fill(&of("hello")).unwrap();
     // Several times what was left in the last WAL file and in allocated blocks.
     let write = "insert into t select i, repeat(md5(i::text), 60) from generate_series(1, 40000) i";
     client.ask(write).unwrap_err();
-    bench.databases.restore("hello").unwrap();
+    bench.databases.restore(&of("hello")).unwrap();
     bench.make(&instance).await;
     client.until("select count(*) from t", "0").await;
     client.tell("insert into t values (1)");
 
-    bench.databases.fill("hello").unwrap();
+    bench.databases.fill(&of("hello")).unwrap();
     client.ask(write).unwrap_err();
     let mut larger = instance.clone();
     larger.storage *= 4;
@@ -62,8 +62,8 @@ async fn without_a_file_system_of_its_own_an_instance_works_and_is_not_filled() 
     let storage = bench.databases.describe(&instance).await.unwrap().storage;
     let Some(Storage::Unbounded(reason)) = storage else { panic!("{storage:?}") };
     assert!(reason.starts_with("mkfs.ext4: "), "{reason}");
-    let refused = bench.databases.fill("hello").unwrap_err();
+    let refused = bench.databases.fill(&of("hello")).unwrap_err();
     assert!(matches!(refused, DatabaseError::State { what: "filled", .. }), "{refused}");
     assert_eq!(bench.client(&instance).tell("select 1"), "1");
-    bench.databases.delete("hello", None).await.unwrap();
+    bench.databases.delete(&of("hello"), None).await.unwrap();
 }
