@@ -80,7 +80,7 @@ enum Command {
     },
     /// Do to a database instance what `aws rds` would: promote, reboot, stop, start, snapshot.
     Database {
-        /// Identifier of the instance.
+        /// Identifier of the instance, or REGION/IDENTIFIER.
         identifier: String,
         /// What to do.
         #[command(subcommand)]

@@ -43,7 +43,7 @@ pub enum Request {
     Database {
         /// What to do.
         operation: DatabaseOperation,
-        /// Identifier of the instance.
+        /// Identifier of the instance, or REGION/IDENTIFIER.
         identifier: String,
     },
     /// Puts an image into the registry and answers with its digest.

@@ -4,7 +4,7 @@
 //! of the size that was allocated, TLS from the lab's CA, the parameters of its group. [`Databases::reconcile`] makes one
 //! as its model says, from whatever state it is in: it looks at everything, does the first thing that is not as it should
 //! be, and looks again, until nothing is left to do. A daemon may be killed at any moment; the servers go on, and the
-//! next daemon's first look finds them.
+//! next daemon's first look finds them. Instances and snapshots are found by region and name, their [`key`].
 //!
 //! - [`model`]: what an instance should be
 //! - `plan`: the next step, from what is known; pure
@@ -38,7 +38,7 @@ mod work;
 
 pub use self::{
     error::DatabaseError,
-    files::Storage,
+    files::{Storage, key},
     model::{Instance, Status},
     snapshot::Snapshot,
     storage::leave_volumes,
@@ -93,7 +93,7 @@ impl Databases {
     /// nothing more can be done for it now. Called again, it goes on from there. An error means that what is wanted cannot
     /// be.
     pub async fn reconcile(&self, instance: &Instance) -> Result<Status, DatabaseError> {
-        let _alone = self.shared.lock(&instance.identifier).await;
+        let _alone = self.shared.lock(&instance.key()).await;
         let mut work = Work::begin(&self.shared, instance).await?;
         let mut steps = Vec::new();
         while steps.len() < MAX_STEPS {
@@ -119,7 +119,7 @@ impl Databases {
 
     /// What an instance is, and what of its parameters waits. Changes nothing.
     pub async fn describe(&self, instance: &Instance) -> Result<Description, DatabaseError> {
-        let (status, node) = self.look(&instance.identifier).await?;
+        let (status, node) = self.look(&instance.key()).await?;
         let work = Work::begin(&self.shared, instance).await?;
         Ok(Description {
             status,
@@ -131,12 +131,12 @@ impl Databases {
     }
 
     /// What an instance is doing. Changes nothing, and waits for no other work on it.
-    pub async fn status(&self, identifier: &str) -> Result<Status, DatabaseError> {
-        Ok(self.look(identifier).await?.0)
+    pub async fn status(&self, key: &str) -> Result<Status, DatabaseError> {
+        Ok(self.look(key).await?.0)
     }
 
-    async fn look(&self, identifier: &str) -> Result<(Status, Option<NodeStatus>), DatabaseError> {
-        let (files, state) = self.known(identifier)?;
+    async fn look(&self, key: &str) -> Result<(Status, Option<NodeStatus>), DatabaseError> {
+        let (files, state) = self.known(key)?;
         if self.shared.adopt(&files)?.is_none() {
             let status = if state.stopped {
                 Status::Stopped
@@ -171,9 +171,9 @@ impl Databases {
     }
 
     /// Stops an instance, and keeps it stopped until [`Databases::start`].
-    pub async fn stop(&self, identifier: &str) -> Result<(), DatabaseError> {
-        let _alone = self.shared.lock(identifier).await;
-        let (files, mut state) = self.known(identifier)?;
+    pub async fn stop(&self, key: &str) -> Result<(), DatabaseError> {
+        let _alone = self.shared.lock(key).await;
+        let (files, mut state) = self.known(key)?;
         state.stopped = true;
         files.write_state(&state)?;
         server::stop(&self.shared.processes, &files, Ending::Clean).await
@@ -181,28 +181,28 @@ impl Databases {
 
     /// Starts an instance that was stopped.
     pub async fn start(&self, instance: &Instance) -> Result<Status, DatabaseError> {
-        self.note(&instance.identifier, |state| state.stopped = false).await?;
+        self.note(&instance.key(), |state| state.stopped = false).await?;
         self.reconcile(instance).await
     }
 
     /// Stops an instance and starts it again, with all parameters of its group.
     pub async fn reboot(&self, instance: &Instance) -> Result<Status, DatabaseError> {
-        self.note(&instance.identifier, |state| state.rebooting = true).await?;
+        self.note(&instance.key(), |state| state.rebooting = true).await?;
         self.reconcile(instance).await
     }
 
-    async fn note(&self, identifier: &str, change: impl FnOnce(&mut State)) -> Result<(), DatabaseError> {
-        let _alone = self.shared.lock(identifier).await;
-        let (files, mut state) = self.known(identifier)?;
+    async fn note(&self, key: &str, change: impl FnOnce(&mut State)) -> Result<(), DatabaseError> {
+        let _alone = self.shared.lock(key).await;
+        let (files, mut state) = self.known(key)?;
         change(&mut state);
         files.write_state(&state)
     }
 
     /// Makes a replica an instance of its own, for good: from now on a model that calls it a replica does not count.
     /// Nothing is done to an instance that is none.
-    pub async fn promote(&self, identifier: &str) -> Result<(), DatabaseError> {
-        let _alone = self.shared.lock(identifier).await;
-        let (files, mut state) = self.known(identifier)?;
+    pub async fn promote(&self, key: &str) -> Result<(), DatabaseError> {
+        let _alone = self.shared.lock(key).await;
+        let (files, mut state) = self.known(key)?;
         let session = self.session(&files, &state, "promoted").await?;
         let asked = session.client().query_one("select pg_is_in_recovery()", &[]);
         let is_standby: bool = session.ask("ask for its role", asked).await?.get(0);
@@ -220,16 +220,17 @@ impl Databases {
     }
 
     /// Copies an instance's data under a name.
-    pub async fn snapshot(&self, identifier: &str, name: &str) -> Result<Snapshot, DatabaseError> {
-        let _alone = self.shared.lock(identifier).await;
-        let (files, state) = self.known(identifier)?;
+    pub async fn snapshot(&self, key: &str, name: &str) -> Result<Snapshot, DatabaseError> {
+        let _alone = self.shared.lock(key).await;
+        let (files, state) = self.known(key)?;
         self.take(&files, &state, name).await
     }
 
     async fn take(&self, files: &Files, state: &State, name: &str) -> Result<Snapshot, DatabaseError> {
-        // No instance has a name with a dot.
-        let _alone = self.shared.lock(&format!("snapshot.{name}")).await;
-        if snapshot::find(&self.shared.lab, name)?.is_some() {
+        let key = key(&files.region, checked_name(name)?);
+        // No region has a name with a dot.
+        let _alone = self.shared.lock(&format!("snapshot.{key}")).await;
+        if snapshot::find(&self.shared.lab, &key)?.is_some() {
             return Err(DatabaseError::SnapshotExists(name.to_owned()));
         }
         let running_on = match (self.shared.adopt(files)?, &state.endpoint) {
@@ -255,21 +256,21 @@ impl Databases {
         Session::connect(files, endpoint.port).await.map_err(|refusal| refused(refusal.reason))
     }
 
-    /// All snapshots, by name.
+    /// All snapshots, by region and name.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>, DatabaseError> {
         snapshot::list(&self.shared.lab)
     }
 
     /// Removes a snapshot.
-    pub fn delete_snapshot(&self, name: &str) -> Result<(), DatabaseError> {
-        snapshot::delete(&self.shared.lab, name)
+    pub fn delete_snapshot(&self, key: &str) -> Result<(), DatabaseError> {
+        snapshot::delete(&self.shared.lab, key)
     }
 
     /// Removes an instance with all its files, after a last snapshot where one is wanted. One that is gone already is no
     /// error, so a deletion that was cut off goes on when it is asked for again.
-    pub async fn delete(&self, identifier: &str, final_snapshot: Option<&str>) -> Result<(), DatabaseError> {
-        let _alone = self.shared.lock(identifier).await;
-        let files = Files::of(&self.shared.lab, identifier)?;
+    pub async fn delete(&self, key: &str, final_snapshot: Option<&str>) -> Result<(), DatabaseError> {
+        let _alone = self.shared.lock(key).await;
+        let files = Files::of(&self.shared.lab, key)?;
         if let (Some(name), Some(mut state)) = (final_snapshot, files.read_state()?) {
             self.take_last(&files, &mut state, checked_name(name)?).await?;
         }
@@ -277,7 +278,7 @@ impl Databases {
     }
 
     async fn take_last(&self, files: &Files, state: &mut State, name: &str) -> Result<(), DatabaseError> {
-        let exists = snapshot::find(&self.shared.lab, name)?.is_some();
+        let exists = snapshot::find(&self.shared.lab, &key(&files.region, name))?.is_some();
         if exists && state.final_snapshot.as_deref() == Some(name) {
             return Ok(());
         }
@@ -292,7 +293,7 @@ impl Databases {
     async fn remove(&self, files: &Files) -> Result<(), DatabaseError> {
         let processes = &self.shared.processes;
         server::stop(processes, files, Ending::Immediate).await?;
-        self.shared.reaped(&files.identifier).await;
+        self.shared.reaped(&files.key).await;
         tool::end_all(processes, files).await?;
         if files.run.is_dir() {
             server::forget_shared_memory(processes, files).await?;
@@ -312,7 +313,10 @@ impl Databases {
         }
         volume_of(&self.shared, files)?.unmount()?;
         remove_directory(&files.root)?;
-        remove_directory(&files.run)
+        remove_directory(&files.socket())?;
+        remove_directory(&files.run)?;
+        files.forget_region();
+        Ok(())
     }
 
     /// Removes everything of the lab's databases: servers, data, snapshots. Goes on after an error and reports all.
@@ -321,16 +325,16 @@ impl Databases {
         let mut problems = Vec::new();
         let mut note =
             |result: Result<(), DatabaseError>| problems.extend(result.err().map(|error| error.to_string()));
-        for identifier in files::identifiers(lab) {
-            let _alone = self.shared.lock(&identifier).await;
-            match Files::of(lab, &identifier) {
+        for key in files::keys(lab) {
+            let _alone = self.shared.lock(&key).await;
+            match Files::of(lab, &key) {
                 Ok(files) => note(self.remove(&files).await),
                 Err(error) => note(Err(error)),
             }
         }
-        for directory in
-            [lab.data("databases"), lab.run("databases"), lab.data("snapshots"), lab.data("postgresql")]
-        {
+        let data = ["databases", "snapshots", "postgresql"].map(|kind| lab.data(kind));
+        let run = ["databases", "sockets"].map(|kind| lab.run(kind));
+        for directory in data.into_iter().chain(run) {
             note(remove_directory(&directory));
         }
         if problems.is_empty() { Ok(()) } else { Err(DatabaseError::Several(problems)) }
@@ -344,11 +348,11 @@ impl Databases {
     }
 
     /// An instance that was made, at least in part.
-    fn known(&self, identifier: &str) -> Result<(Files, State), DatabaseError> {
-        let files = Files::of(&self.shared.lab, identifier)?;
+    fn known(&self, key: &str) -> Result<(Files, State), DatabaseError> {
+        let files = Files::of(&self.shared.lab, key)?;
         match files.read_state()? {
             Some(state) => Ok((files, state)),
-            None => Err(DatabaseError::NoInstance(identifier.to_owned())),
+            None => Err(DatabaseError::NoInstance(files.identifier)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     board::{Condition, part},
+    database,
     environment::DOMAIN,
     meaning::{catalogue, load_balancers},
     world::{Contents, Resource, TaskWish},
@@ -101,7 +102,7 @@ fn inside(facts: &Facts<'_>, subnet: &str) -> Vec<String> {
         let region = &interface.region;
         let known = match kind {
             "nat" => "NAT gateway".to_owned(),
-            "db" => format!("RDS {name}: {}", condition(facts, &part::database(name))),
+            "db" => format!("RDS {name}: {}", condition(facts, &part::database(region, name))),
             "alb" => {
                 let node = words.next().unwrap_or_default();
                 format!(
@@ -166,6 +167,25 @@ pub fn owner_of(contents: &Contents, name: &str) -> Result<String, String> {
     }
 }
 
+/// The database instance of a name: its identifier, with the region before it (`eu-west-1/hello`) where several regions
+/// have it.
+pub fn database<'a>(contents: &'a Contents, name: &str) -> Result<&'a Resource, String> {
+    let key = |instance: &Resource| database::key(&instance.region, instance.text("identifier"));
+    let all: Vec<&Resource> = contents.of_type("aws_db_instance").map(AsRef::as_ref).collect();
+    let is_meant = |instance: &&&Resource| instance.text("identifier") == name || key(instance) == name;
+    match all.iter().filter(is_meant).copied().collect::<Vec<_>>().as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let known: Vec<&str> = all.iter().map(|instance| instance.text("identifier")).collect();
+            Err(format!("there is no database instance {name:?}; there are: {}", known.join(", ")))
+        }
+        several => {
+            let names: Vec<String> = several.iter().map(|instance| key(instance)).collect();
+            Err(format!("{name:?} may mean: {}", names.join(", ")))
+        }
+    }
+}
+
 /// The name of the load balancer that the published port leads to.
 pub fn published(contents: &Contents) -> Option<String> {
     load_balancers::all(contents)
@@ -177,6 +197,7 @@ pub fn published(contents: &Contents) -> Option<String> {
 mod tests {
     use super::*;
     use crate::world::InterfaceRecord;
+    use terraform_provider_aws::value::Value;
 
     fn contents(owners: &[&str]) -> Contents {
         let record = InterfaceRecord {
@@ -197,6 +218,33 @@ mod tests {
         assert_eq!(owner_of(&contents, "db/hello").unwrap(), "eu-west-1/db/hello");
         assert!(owner_of(&contents, "task").unwrap_err().contains("may mean"));
         assert!(owner_of(&contents, "alb").unwrap_err().contains("db/hello"));
+    }
+
+    #[test]
+    fn a_database_is_found_by_its_identifier_while_only_one_region_has_it() {
+        let world = |regions: &[&str]| {
+            let mut contents = Contents::default();
+            for region in regions {
+                let resource = Resource {
+                    type_name: "aws_db_instance".to_owned(),
+                    region: (*region).to_owned(),
+                    state: Value::object([("id", Value::from("db")), ("identifier", "hello".into())]),
+                    config: Value::Null,
+                    acknowledged: true,
+                    made_in: 0,
+                    made_at: 0,
+                    deleting: false,
+                };
+                contents.resources.insert(resource.key(), std::sync::Arc::new(resource));
+            }
+            contents
+        };
+        let one = world(&["eu-west-1"]);
+        assert_eq!(database(&one, "hello").unwrap().region, "eu-west-1");
+        assert!(database(&one, "other").unwrap_err().contains("there are: hello"));
+        let two = world(&["eu-west-1", "eu-central-1"]);
+        assert!(database(&two, "hello").unwrap_err().contains("eu-central-1/hello, eu-west-1/hello"));
+        assert_eq!(database(&two, "eu-central-1/hello").unwrap().region, "eu-central-1");
     }
 
     #[test]

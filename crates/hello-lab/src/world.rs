@@ -6,7 +6,8 @@
 mod contents;
 
 pub use contents::{
-    Contents, Deployment, InterfaceRecord, Resource, ResourceKey, ServiceRecord, TaskRecord, TaskWish, key_of,
+    Contents, Deployment, InterfaceRecord, Resource, ResourceKey, ServiceRecord, TaskNetwork, TaskRecord,
+    TaskWish, key_of,
 };
 
 use crate::store::{Row, Store, StoreError};

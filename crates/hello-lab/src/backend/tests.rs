@@ -222,7 +222,7 @@ async fn an_import_finds_a_resource_by_what_its_identifier_says() {
 async fn a_protected_database_is_not_deleted() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
-    lab.board.set("database/hello", Condition::Ready(u64::MAX));
+    lab.board.set("database/eu-west-1/hello", Condition::Ready(u64::MAX));
     let given = [("identifier", "hello".into()), ("deletion_protection", true.into())];
     let creation = lab.creation("aws_db_instance", &given);
     let state = lab.backend.apply(creation.clone()).await.unwrap();
@@ -236,7 +236,7 @@ async fn a_protected_database_is_not_deleted() {
 async fn a_deletion_that_was_cut_short_is_finished_by_the_next_look() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
-    lab.board.set("database/hello", Condition::Ready(u64::MAX));
+    lab.board.set("database/eu-west-1/hello", Condition::Ready(u64::MAX));
     let state =
         lab.backend.apply(lab.creation("aws_db_instance", &[("identifier", "hello".into())])).await.unwrap();
     // The daemon is killed while the parts end.
@@ -252,7 +252,7 @@ async fn a_deletion_that_was_cut_short_is_finished_by_the_next_look() {
     tokio::pin!(look);
     let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut look).await;
     assert!(early.is_err(), "it counts as gone although its part is there");
-    lab.board.set("database/hello", Condition::Gone);
+    lab.board.set("database/eu-west-1/hello", Condition::Gone);
     assert!(look.await.unwrap().is_null());
     assert_eq!(lab.world.snapshot().of_type("aws_db_instance").count(), 0, "nobody would ever delete it");
 }
@@ -262,7 +262,7 @@ async fn a_database_that_is_refused_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
     // As of the creation, which is the first change; the deletion that follows is a later one.
-    lab.board.set("database/hello", Condition::Failed(1, "there is no PostgreSQL 99".to_owned()));
+    lab.board.set("database/eu-west-1/hello", Condition::Failed(1, "there is no PostgreSQL 99".to_owned()));
     let creation = lab.creation("aws_db_instance", &[("identifier", "hello".into())]);
     let ends = async {
         let mut changes = lab.world.watch();
@@ -270,7 +270,7 @@ async fn a_database_that_is_refused_leaves_nothing_behind() {
         while !goes() {
             changes.changed().await.unwrap();
         }
-        lab.board.set("database/hello", Condition::Gone);
+        lab.board.set("database/eu-west-1/hello", Condition::Gone);
     };
     let (applied, ()) = tokio::join!(lab.backend.apply(creation), ends);
     let refusal = applied.unwrap_err();
@@ -282,18 +282,18 @@ async fn a_database_that_is_refused_leaves_nothing_behind() {
 async fn a_change_that_mends_a_refused_database_waits_for_what_it_becomes() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
-    lab.board.set("database/hello", Condition::Ready(u64::MAX));
+    lab.board.set("database/eu-west-1/hello", Condition::Ready(u64::MAX));
     let creation = lab.creation("aws_db_instance", &[("identifier", "hello".into())]);
     let state = lab.backend.apply(creation.clone()).await.unwrap();
     let refused = Condition::Failed(lab.world.generation(), "there is no PostgreSQL 99".to_owned());
-    lab.board.set("database/hello", refused);
+    lab.board.set("database/eu-west-1/hello", refused);
     let mut planned = state.clone();
     planned.set("engine_version", "15".into());
     let update = lab.backend.apply(Change { prior: state, planned, ..creation });
     tokio::pin!(update);
     let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut update).await;
     assert!(early.is_err(), "the old reason is told of the new version: {early:?}");
-    lab.board.set("database/hello", Condition::Ready(lab.world.generation()));
+    lab.board.set("database/eu-west-1/hello", Condition::Ready(lab.world.generation()));
     update.await.unwrap();
 }
 
@@ -301,10 +301,11 @@ async fn a_change_that_mends_a_refused_database_waits_for_what_it_becomes() {
 async fn a_deletion_that_is_refused_leaves_the_resource_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
-    lab.board.set("database/hello", Condition::Ready(u64::MAX));
+    lab.board.set("database/eu-west-1/hello", Condition::Ready(u64::MAX));
     let creation = lab.creation("aws_db_instance", &[("identifier", "hello".into())]);
     let state = lab.backend.apply(creation.clone()).await.unwrap();
-    lab.board.set("database/hello", Condition::Failed(u64::MAX, "a snapshot last exists".to_owned()));
+    lab.board
+        .set("database/eu-west-1/hello", Condition::Failed(u64::MAX, "a snapshot last exists".to_owned()));
     let deletion = Change { prior: state.clone(), planned: Value::Null, config: Value::Null, ..creation };
     let refusal = lab.backend.apply(deletion.clone()).await.unwrap_err();
     assert!(format!("{refusal:?}").contains("a snapshot last exists"), "{refusal:?}");
@@ -329,7 +330,7 @@ async fn a_deletion_that_is_refused_leaves_the_resource_as_it_was() {
 async fn an_instance_takes_over_from_its_snapshot_what_is_not_given() {
     let directory = tempfile::tempdir().unwrap();
     let lab = fixture(directory.path());
-    for part in ["database/first", "database/second", "snapshot/before"] {
+    for part in ["database/eu-west-1/first", "database/eu-west-1/second", "snapshot/eu-west-1/before"] {
         lab.board.set(part, Condition::Ready(u64::MAX));
     }
     let given = [

@@ -50,8 +50,10 @@ pub(super) fn is_network(type_name: &str) -> bool {
 pub(super) fn after_change(type_name: &str, region: &str, state: &Value) -> Vec<Wait> {
     let text = |name: &str| state.get(name).as_str().unwrap_or_default();
     match type_name {
-        "aws_db_instance" => vec![ready(database(text("identifier")), timeouts::DATABASE_READY)],
-        "aws_db_snapshot" => vec![ready(snapshot(text("db_snapshot_identifier")), timeouts::DATABASE_COPY)],
+        "aws_db_instance" => vec![ready(database(region, text("identifier")), timeouts::DATABASE_READY)],
+        "aws_db_snapshot" => {
+            vec![ready(snapshot(region, text("db_snapshot_identifier")), timeouts::DATABASE_COPY)]
+        }
         "aws_lb" | "aws_alb" => vec![
             ready(NETWORK, timeouts::PART_READY),
             ready(load_balancer(region, text("name")), timeouts::PART_READY),
@@ -69,8 +71,8 @@ pub(super) fn after_change(type_name: &str, region: &str, state: &Value) -> Vec<
 pub(super) fn before_removal(resource: &Resource) -> Vec<Wait> {
     let gone = |part: String| Wait { part, gone: true, limit: timeouts::PART_GONE };
     match resource.type_name.as_str() {
-        "aws_db_instance" => vec![gone(database(resource.text("identifier")))],
-        "aws_db_snapshot" => vec![gone(snapshot(resource.text("db_snapshot_identifier")))],
+        "aws_db_instance" => vec![gone(database(&resource.region, resource.text("identifier")))],
+        "aws_db_snapshot" => vec![gone(snapshot(&resource.region, resource.text("db_snapshot_identifier")))],
         "aws_lb" | "aws_alb" => vec![gone(load_balancer(&resource.region, resource.text("name")))],
         "aws_ecs_service" => vec![gone(service(&resource.region, &resource.state))],
         _ => Vec::new(),

@@ -11,13 +11,13 @@ pub const NETWORK: &str = "network";
 pub const DNS: &str = "dns";
 
 /// The part of a database instance.
-pub fn database(identifier: &str) -> String {
-    format!("database/{identifier}")
+pub fn database(region: &str, identifier: &str) -> String {
+    format!("database/{region}/{identifier}")
 }
 
 /// The part of a snapshot of a database.
-pub fn snapshot(name: &str) -> String {
-    format!("snapshot/{name}")
+pub fn snapshot(region: &str, name: &str) -> String {
+    format!("snapshot/{region}/{name}")
 }
 
 /// The part of a load balancer.

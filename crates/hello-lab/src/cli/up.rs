@@ -96,7 +96,7 @@ fn hints(lab: &Lab, directory: &Path) -> io::Result<()> {
         io::stdout(),
         "\nlook:   {program} status | events -f | logs GROUP -f\n\
          enter:  {program} exec task/ID -- COMMAND | exec client -- curl -k https://ADDRESS\n\
-         ask:    psql -h {}/NAME/socket -U rdsadmin -d postgres\n\
+         ask:    psql -h {}/REGION/NAME/socket -U rdsadmin -d postgres\n\
          break:  {program} fault kill|freeze|cut|fill|restore PART\n\
          change: eval \"$({program} env)\"; terraform -chdir={} plan",
         lab.run("databases").display(),

@@ -3,7 +3,10 @@
 use super::{Cause, Context, Wake, pause};
 use crate::{
     board::{Condition, part},
-    database::model::{Instance, Status, TlsFiles},
+    database::{
+        self,
+        model::{Instance, Status, TlsFiles},
+    },
     meaning,
     world::Resource,
 };
@@ -33,12 +36,13 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
             working.retain(|_, worker| *worker != id);
         }
         for resource in context.world.snapshot().of_type("aws_db_instance") {
-            let identifier = resource.text("identifier").to_owned();
-            working.entry(identifier).or_insert_with_key(|identifier| {
+            let (region, identifier) = (resource.region.clone(), resource.text("identifier").to_owned());
+            working.entry(database::key(&region, &identifier)).or_insert_with(|| {
                 let (context, disturbances, stop) =
                     (Arc::clone(&context), disturbances.clone(), stop.clone());
-                let identifier = identifier.clone();
-                workers.spawn(async move { work(&context, &identifier, disturbances, stop).await }).id()
+                workers
+                    .spawn(async move { work(&context, &region, &identifier, disturbances, stop).await })
+                    .id()
             });
         }
         let woken = tokio::select! {
@@ -59,11 +63,12 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
 /// Works on one instance until its resource is gone.
 async fn work(
     context: &Context,
+    region: &str,
     identifier: &str,
     disturbances: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
 ) {
-    let part = part::database(identifier);
+    let part = part::database(region, identifier);
     let mut wake = Wake::new(context, Some(disturbances), stop);
     // What was last looked at, and whether it was as it should be.
     let mut seen: Option<(Instance, bool)> = None;
@@ -72,7 +77,7 @@ async fn work(
         wake.begin();
         let generation = context.world.generation();
         let contents = context.world.snapshot();
-        let Some(resource) = contents.find("aws_db_instance", "identifier", identifier) else {
+        let Some(resource) = meaning::databases::find(&contents, region, identifier) else {
             context.board.forget(&part);
             return;
         };
@@ -156,7 +161,8 @@ async fn reconcile(context: &Context, instance: &Instance, generation: u64) -> (
 async fn delete(context: &Context, part: &str, resource: &Resource, generation: u64) -> bool {
     let skips = resource.state.get("skip_final_snapshot").as_bool() == Some(true);
     let snapshot = resource.state.get("final_snapshot_identifier").non_empty().filter(|_| !skips);
-    match context.databases.delete(resource.text("identifier"), snapshot).await {
+    let key = database::key(&resource.region, resource.text("identifier"));
+    match context.databases.delete(&key, snapshot).await {
         Ok(()) => {
             context.set(part, Condition::Gone);
             true

@@ -202,6 +202,7 @@ fn wanted(contents: &Contents, service: &Resource) -> Wanted {
 
 /// The tasks of a service that have not ended.
 fn seen(context: &Context, contents: &Contents, service: &Resource) -> Vec<Seen> {
+    let network = interfaces::task_network(service);
     let own = contents
         .tasks
         .iter()
@@ -215,6 +216,7 @@ fn seen(context: &Context, contents: &Contents, service: &Resource) -> Vec<Seen>
         created_at: task.created_at,
         was_ready: task.was_ready,
         failed: task.failed,
+        outdated: task.network != network,
         status: context.tasks.status(id).unwrap_or(Status::Provisioning),
         target: target_health(context, contents, service, id, task),
     })
@@ -282,6 +284,7 @@ async fn take(context: &Context, service: &Resource, action: Action) -> Result<(
                 created_at: now(),
                 was_ready: false,
                 failed: false,
+                network: interfaces::task_network(service),
                 stopped: None,
             };
             context.world.change(|draft| {

@@ -6,7 +6,8 @@
 use super::{Context, Wake, pause};
 use crate::{
     board::{Condition, part},
-    database::{DatabaseError, Snapshot},
+    database::{DatabaseError, Snapshot, key},
+    meaning::databases,
     world::Resource,
 };
 use std::{sync::Arc, time::UNIX_EPOCH};
@@ -22,7 +23,8 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
         for resource in context.world.snapshot().of_type("aws_db_snapshot") {
             let condition = condition(&context, resource, generation).await;
             well &= !matches!(condition, Condition::Pending(_));
-            context.set(&part::snapshot(resource.text("db_snapshot_identifier")), condition);
+            context
+                .set(&part::snapshot(&resource.region, resource.text("db_snapshot_identifier")), condition);
         }
         let woken =
             if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
@@ -37,23 +39,23 @@ async fn condition(context: &Context, resource: &Resource, generation: u64) -> C
     let name = resource.text("db_snapshot_identifier");
     let instance = resource.text("db_instance_identifier");
     let found = match context.databases.snapshots() {
-        Ok(snapshots) => snapshots.into_iter().find(|snapshot| snapshot.name == name),
+        Ok(all) => all.into_iter().find(|found| found.name == name && found.region == resource.region),
         Err(error) => return Condition::Pending(error.to_string()),
     };
     let done = match found {
         Some(snapshot) if resource.deleting && is_of(&snapshot, resource) => {
-            context.databases.delete_snapshot(name)
+            context.databases.delete_snapshot(&key(&resource.region, name))
         }
         _ if resource.deleting => Ok(()),
         Some(snapshot) if is_of(&snapshot, resource) => Ok(()),
         Some(_) => Err(DatabaseError::SnapshotExists(name.to_owned())),
-        None => context.databases.snapshot(instance, name).await.map(|_| ()),
+        None => context.databases.snapshot(&key(&resource.region, instance), name).await.map(|_| ()),
     };
     match done {
         Ok(()) if resource.deleting => Condition::Gone,
         Ok(()) => Condition::Ready(generation),
         Err(error @ DatabaseError::NoInstance(_))
-            if context.world.snapshot().find("aws_db_instance", "identifier", instance).is_none() =>
+            if databases::find(&context.world.snapshot(), &resource.region, instance).is_none() =>
         {
             Condition::Failed(generation, error.to_string())
         }

@@ -4,7 +4,7 @@ use crate::{
     board::{Condition, Until, part},
     control::{DatabaseOperation, Fault, Handler, Location, Replies, Request},
     controllers::{Context, databases, internet},
-    database::DatabaseError,
+    database::{DatabaseError, key},
     environment,
     events::{Event, clock},
     logs::{Logs, reader::Filter},
@@ -199,17 +199,18 @@ impl Answers {
     }
 
     async fn fill(&self, owner: &str) -> Result<(), String> {
-        let Some(identifier) = interfaces::database_of(owner) else {
+        let Some((region, identifier)) = interfaces::database_of(owner) else {
             return Err(format!("{owner} has no storage of its own to be filled; a database has: db/NAME"));
         };
-        self.context.databases.fill(identifier).await.map_err(|error| error.to_string())
+        self.context.databases.fill(&key(region, identifier)).await.map_err(|error| error.to_string())
     }
 
     fn free(&self, owner: &str) -> Result<(), String> {
-        match interfaces::database_of(owner).map(|identifier| self.context.databases.restore(identifier)) {
+        let Some((region, identifier)) = interfaces::database_of(owner) else { return Ok(()) };
+        match self.context.databases.restore(&key(region, identifier)) {
             // What was never made has no fault either.
-            None | Some(Ok(()) | Err(DatabaseError::NoInstance(_))) => Ok(()),
-            Some(Err(error)) => Err(error.to_string()),
+            Ok(()) | Err(DatabaseError::NoInstance(_)) => Ok(()),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -231,28 +232,27 @@ impl Answers {
     async fn database(&self, operation: &DatabaseOperation, identifier: &str) -> Result<String, String> {
         let databases = &self.context.databases;
         let contents = self.context.world.snapshot();
-        let resource = contents.find("aws_db_instance", "identifier", identifier);
-        let Some(instance) = resource.and_then(|resource| databases::model(&self.context, resource)) else {
-            let known: Vec<&str> =
-                contents.of_type("aws_db_instance").map(|instance| instance.text("identifier")).collect();
+        let resource = status::database(&contents, identifier)?;
+        let (region, identifier) = (resource.region.as_str(), resource.text("identifier"));
+        let Some(instance) = databases::model(&self.context, resource) else {
             return Err(format!(
-                "there is no database instance {identifier:?}; there are: {}",
-                known.join(", ")
+                "{identifier} has no address yet: `hello-lab status` says what it waits for"
             ));
         };
+        let key = &instance.key();
         let done = match operation {
             DatabaseOperation::Promote => {
-                databases.promote(identifier).await.map(|()| "is a primary now".to_owned())
+                databases.promote(key).await.map(|()| "is a primary now".to_owned())
             }
             DatabaseOperation::Reboot => databases.reboot(&instance).await.map(|_| "was rebooted".to_owned()),
-            DatabaseOperation::Stop => databases.stop(identifier).await.map(|()| "is stopped".to_owned()),
+            DatabaseOperation::Stop => databases.stop(key).await.map(|()| "is stopped".to_owned()),
             DatabaseOperation::Start => databases.start(&instance).await.map(|_| "was started".to_owned()),
             DatabaseOperation::Snapshot { name } => {
-                databases.snapshot(identifier, name).await.map(|_| format!("is kept as snapshot {name}"))
+                databases.snapshot(key, name).await.map(|_| format!("is kept as snapshot {name}"))
             }
         };
         let sentence = format!("{identifier} {}", done.map_err(|error| error.to_string())?);
-        self.context.events.tell(&part::database(identifier), &sentence);
+        self.context.events.tell(&part::database(region, identifier), &sentence);
         Ok(sentence)
     }
 
@@ -334,9 +334,11 @@ impl Answers {
 /// What is not as it should be, as of this generation: parts that say so, and parts of resources that say nothing yet, or
 /// only that they were well before.
 fn unsettled(contents: &Contents, board: &BTreeMap<String, Condition>, generation: u64) -> Vec<String> {
-    let databases = contents.of_type("aws_db_instance").map(|it| part::database(it.text("identifier")));
-    let snapshots =
-        contents.of_type("aws_db_snapshot").map(|it| part::snapshot(it.text("db_snapshot_identifier")));
+    let databases =
+        contents.of_type("aws_db_instance").map(|it| part::database(&it.region, it.text("identifier")));
+    let snapshots = contents
+        .of_type("aws_db_snapshot")
+        .map(|it| part::snapshot(&it.region, it.text("db_snapshot_identifier")));
     let services = contents.of_type("aws_ecs_service").map(|it| part::service(&it.region, &it.state));
     let balancers = contents.of_type("aws_lb").chain(contents.of_type("aws_alb"));
     let balancers = balancers.map(|it| part::load_balancer(&it.region, it.text("name")));

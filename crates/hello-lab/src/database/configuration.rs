@@ -46,7 +46,7 @@ const DEFAULTS: &[(&str, &str)] = &[
 /// The source of a replica.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source<'a> {
-    pub(super) identifier: &'a str,
+    pub(super) key: &'a str,
     conninfo: (&'a str, std::net::Ipv4Addr, u16),
 }
 
@@ -55,7 +55,7 @@ impl<'a> Source<'a> {
     pub(super) fn of(instance: &'a Instance) -> Option<Source<'a>> {
         match &instance.origin {
             Origin::Replica { source, address, hostname, port } => {
-                Some(Source { identifier: source, conninfo: (hostname, *address, *port) })
+                Some(Source { key: source, conninfo: (hostname, *address, *port) })
             }
             Origin::New { .. } | Origin::Snapshot { .. } => None,
         }

@@ -8,7 +8,8 @@ use std::{io, path::Path, time::Duration};
 pub enum DatabaseError {
     /// A name that is none of RDS's: it would become a file name.
     #[error(
-        "{name:?} is no name of an instance or snapshot: letters, digits and single hyphens, a letter first"
+        "{name:?} is no name of an instance or snapshot: letters, digits and single hyphens, a letter first, at most 63 of them \
+         (a snapshot: 255)"
     )]
     Name {
         /// What was given.
@@ -69,6 +70,15 @@ pub enum DatabaseError {
     /// A new instance needs a master user.
     #[error("instance {0} is a new one and has no master user; set username and password")]
     NoUser(String),
+    /// The path of the lab's directory is too long.
+    #[error(
+        "{directory} is too long for a Unix socket: begin the lab with a shorter directory (HELLO_LAB_RUN) or a shorter \
+         name"
+    )]
+    SocketPath {
+        /// The directory of the socket.
+        directory: String,
+    },
     /// There is no such instance.
     #[error("there is no database instance {0} in this lab")]
     NoInstance(String),
@@ -168,6 +178,7 @@ impl DatabaseError {
                 | DatabaseError::SnapshotExists(_)
                 | DatabaseError::Closed { .. }
                 | DatabaseError::NoUser(_)
+                | DatabaseError::SocketPath { .. }
         )
     }
 }

@@ -11,14 +11,14 @@ use nix::sys::signal::Signal;
 
 impl Databases {
     /// Stops all processes of an instance where they are: it keeps its connections and answers nothing.
-    pub async fn freeze(&self, identifier: &str) -> Result<(), DatabaseError> {
-        let (files, _) = self.known(identifier)?;
+    pub async fn freeze(&self, key: &str) -> Result<(), DatabaseError> {
+        let (files, _) = self.known(key)?;
         server::freeze(&files.data()).await
     }
 
     /// Kills the server as a crash of its machine would. The next reconciliation starts it again.
-    pub async fn kill(&self, identifier: &str) -> Result<(), DatabaseError> {
-        let (files, _) = self.known(identifier)?;
+    pub async fn kill(&self, key: &str) -> Result<(), DatabaseError> {
+        let (files, _) = self.known(key)?;
         match self.shared.adopt(&files)? {
             Some(running) => {
                 let killed = running.stop_with(Signal::SIGKILL, timeouts::KILLED).await;
@@ -30,12 +30,12 @@ impl Databases {
 
     /// Fills the storage to the last block. Only where it has an end of its own. The machine's disk is not filled: blocks
     /// are reserved inside the image, and nothing is written to them.
-    pub async fn fill(&self, identifier: &str) -> Result<(), DatabaseError> {
+    pub async fn fill(&self, key: &str) -> Result<(), DatabaseError> {
         // Nobody unmounts it meanwhile: what is below the mount is the machine's own disk.
-        let _alone = self.shared.lock(identifier).await;
-        let (files, state) = self.known(identifier)?;
+        let _alone = self.shared.lock(key).await;
+        let (files, state) = self.known(key)?;
         let refused =
-            |reason| DatabaseError::State { identifier: identifier.to_owned(), what: "filled", reason };
+            |reason| DatabaseError::State { identifier: files.identifier.clone(), what: "filled", reason };
         let volume = volume_of(&self.shared, &files)?;
         match state.storage {
             Some(storage @ Storage::Bounded(_)) if volume.is_ready(&storage) => volume.fill().await?,
@@ -51,8 +51,8 @@ impl Databases {
     }
 
     /// Undoes what [`Databases::freeze`] and [`Databases::fill`] did.
-    pub fn restore(&self, identifier: &str) -> Result<(), DatabaseError> {
-        let (files, _) = self.known(identifier)?;
+    pub fn restore(&self, key: &str) -> Result<(), DatabaseError> {
+        let (files, _) = self.known(key)?;
         server::thaw(&files.data());
         volume_of(&self.shared, &files)?.empty()?;
         self.shared.disturbed.notify_waiters();

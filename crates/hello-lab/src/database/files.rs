@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! DATA/databases/replication.password       of the lab's replication user
-//! DATA/databases/IDENTIFIER/state.json      what was done so far
+//! DATA/databases/REGION/NAME/state.json     what was done so far
 //!                           storage.ext4    the bounded file system, where the machine has loop devices
 //!                           volume/         where that is mounted
 //!                           volume/data/    PGDATA
 //!                           log/            postgresql.log.DATE-HOUR; startup.log before the server writes its own
-//! DATA/snapshots/NAME/                      a copy of PGDATA, and snapshot.json
+//! DATA/snapshots/REGION/NAME/               a copy of PGDATA, and snapshot.json
 //! DATA/postgresql/MAJOR/                    the installation as RDS offers it (see `installation`)
-//! RUN/databases/IDENTIFIER/                 postgresql.conf, pg_hba.conf, pg_ident.conf, certificate, key, CA, passfile
-//!                          socket/          the Unix socket
+//! RUN/databases/REGION/NAME/                postgresql.conf, pg_hba.conf, pg_ident.conf, certificate, key, CA, passfile
+//!                           socket           a link to the directory of the Unix socket
+//! RUN/sockets/DIGITS/                       the Unix socket, whose path must be short
 //! ```
 //!
 //! Nothing that configures the server lies in PGDATA: a base backup and `pg_rewind` copy what is inside.
@@ -24,7 +25,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
     net::Ipv4Addr,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, symlink},
     path::{Path, PathBuf},
 };
 
@@ -74,21 +75,49 @@ pub(super) fn checked_name(name: &str) -> Result<&str, DatabaseError> {
     if valid { Ok(name) } else { Err(DatabaseError::Name { name: name.to_owned() }) }
 }
 
+/// The longest identifier of an instance: <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
+const MAX_IDENTIFIER: usize = 63;
+
+/// The key of an instance, or of a snapshot: names are unique in a region.
+pub fn key(region: &str, name: &str) -> String {
+    format!("{region}/{name}")
+}
+
+/// Region and name of a key. Both become names of files.
+pub(super) fn checked_key(key: &str) -> Result<(&str, &str), DatabaseError> {
+    match key.split_once('/') {
+        Some((region, name)) => Ok((checked_name(region)?, checked_name(name)?)),
+        None => Err(DatabaseError::Name { name: key.to_owned() }),
+    }
+}
+
 /// The paths of an instance.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
+    /// See [`key`].
+    pub(super) key: String,
+    pub(super) region: String,
     pub(super) identifier: String,
+    socket: PathBuf,
     pub(super) root: PathBuf,
     pub(super) run: PathBuf,
 }
 
 impl Files {
-    pub(super) fn of(lab: &Lab, identifier: &str) -> Result<Files, DatabaseError> {
-        let identifier = checked_name(identifier)?.to_owned();
+    pub(super) fn of(lab: &Lab, key: &str) -> Result<Files, DatabaseError> {
+        let (region, identifier) = checked_key(key)?;
+        if identifier.len() > MAX_IDENTIFIER {
+            return Err(DatabaseError::Name { name: identifier.to_owned() });
+        }
+        let digest = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
+        let digits: String = digest.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         Ok(Files {
-            root: lab.data("databases").join(&identifier),
-            run: lab.run("databases").join(&identifier),
-            identifier,
+            root: lab.data("databases").join(key),
+            run: lab.run("databases").join(key),
+            socket: lab.run("sockets").join(digits),
+            key: key.to_owned(),
+            region: region.to_owned(),
+            identifier: identifier.to_owned(),
         })
     }
 
@@ -126,7 +155,13 @@ impl Files {
         self.log().join("startup.log")
     }
 
+    /// The directory of the Unix socket. Of its path 107 bytes count, so it lies elsewhere than all else.
     pub(super) fn socket(&self) -> PathBuf {
+        self.socket.clone()
+    }
+
+    /// Where users find it.
+    fn socket_link(&self) -> PathBuf {
         self.run.join("socket")
     }
 
@@ -144,7 +179,14 @@ impl Files {
 
     /// Name of the server's process.
     pub(super) fn process(&self) -> String {
-        format!("database.{}", self.identifier)
+        format!("database.{}.{}", self.region, self.identifier)
+    }
+
+    /// Removes the directories of the region where this was the last instance in it.
+    pub(super) fn forget_region(&self) {
+        for directory in [&self.root, &self.run] {
+            let _ = directory.parent().map(fs::remove_dir);
+        }
     }
 
     pub(super) fn read_state(&self) -> Result<Option<State>, DatabaseError> {
@@ -168,25 +210,40 @@ impl Files {
     pub(super) fn make_directories(&self, user: ServerUser) -> Result<(), DatabaseError> {
         let socket = self.socket().as_os_str().len();
         if socket > MAX_SOCKET_DIRECTORY {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is too long for a Unix socket"))
-                .at("make", &self.socket());
+            return Err(DatabaseError::SocketPath { directory: self.socket().display().to_string() });
         }
         for directory in [&self.root, &self.run] {
             make_directory(directory, 0o755, None)?;
         }
         make_directory(&self.log(), 0o755, Some(user))?;
         make_directory(&self.socket(), 0o755, Some(user))?;
-        for directory in [&self.root, &self.run] {
+        match symlink(self.socket(), self.socket_link()) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(error).at("make", &self.socket_link());
+            }
+            _ => {}
+        }
+        for directory in [&self.root, &self.run, &self.socket] {
             user.may_enter(directory)?;
         }
         Ok(())
     }
 }
 
-/// The instances that have a directory.
-pub(super) fn identifiers(lab: &Lab) -> BTreeSet<String> {
-    let directories = [lab.data("databases"), lab.run("databases")];
-    let entries = directories.iter().flat_map(fs::read_dir).flatten().flatten();
+/// The keys of the instances that have a directory.
+pub(super) fn keys(lab: &Lab) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for kind in [lab.data("databases"), lab.run("databases")] {
+        for region in directories(&kind) {
+            keys.extend(directories(&kind.join(&region)).into_iter().map(|name| key(&region, &name)));
+        }
+    }
+    keys
+}
+
+/// The names of the directories in a directory; none where it is not there.
+pub(super) fn directories(path: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
     let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     directories.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
@@ -305,7 +362,7 @@ pub(super) struct State {
     /// The group's parameters that are in effect.
     #[serde(default)]
     pub(super) parameters: BTreeMap<String, String>,
-    /// Sources on which a replication slot of ours may stand.
+    /// Keys of sources on which a replication slot of ours may stand.
     #[serde(default)]
     pub(super) slots: BTreeSet<String>,
     /// The final snapshot of a deletion that has begun.

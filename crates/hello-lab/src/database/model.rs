@@ -1,5 +1,6 @@
 //! What a database instance should be: plain data, made from resources.
 
+use super::files::key;
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -11,7 +12,7 @@ use std::{
 /// An RDS instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
-    /// `identifier` of the resource: also the name of its part, its directory and its `cluster_name`.
+    /// `identifier` of the resource, unique in its region: also the name of its part and directory, and `cluster_name`.
     pub identifier: String,
     /// AWS region.
     pub region: String,
@@ -53,6 +54,13 @@ pub struct Instance {
     pub clients: Vec<ipnet::Ipv4Net>,
 }
 
+impl Instance {
+    /// What it is found by among all instances of the lab.
+    pub fn key(&self) -> String {
+        key(&self.region, &self.identifier)
+    }
+}
+
 /// How an instance came to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
@@ -64,7 +72,7 @@ pub enum Origin {
     },
     /// A read replica by streaming. Ignored once it was promoted.
     Replica {
-        /// Identifier of the source.
+        /// Key of the source: region and identifier.
         source: String,
         /// Address of the source.
         address: Ipv4Addr,
@@ -73,7 +81,7 @@ pub enum Origin {
         /// Port of the source.
         port: u16,
     },
-    /// Restored from a snapshot of this name.
+    /// Restored from a snapshot of this name in its region.
     Snapshot {
         /// Name of the snapshot.
         name: String,

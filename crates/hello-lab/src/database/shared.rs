@@ -47,10 +47,10 @@ impl Shared {
         }
     }
 
-    pub(super) async fn lock(&self, identifier: &str) -> OwnedMutexGuard<()> {
+    pub(super) async fn lock(&self, key: &str) -> OwnedMutexGuard<()> {
         let lock = {
             let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(locks.entry(identifier.to_owned()).or_default())
+            Arc::clone(locks.entry(key.to_owned()).or_default())
         };
         lock.lock_owned().await
     }
@@ -61,18 +61,18 @@ impl Shared {
     }
 
     /// Waits for the end of a server in the background.
-    pub(super) fn watch(&self, identifier: &str, mut running: Running) {
+    pub(super) fn watch(&self, key: &str, mut running: Running) {
         let disturbed = Arc::clone(&self.disturbed);
         let watcher = tokio::spawn(async move {
             running.ended().await;
             disturbed.notify_waiters();
         });
-        self.watchers().insert(identifier.to_owned(), watcher);
+        self.watchers().insert(key.to_owned(), watcher);
     }
 
     /// Waits until a server that has ended is forgotten too.
-    pub(super) async fn reaped(&self, identifier: &str) {
-        let watcher = self.watchers().remove(identifier);
+    pub(super) async fn reaped(&self, key: &str) {
+        let watcher = self.watchers().remove(key);
         if let Some(watcher) = watcher {
             // It only waits for a process that has ended.
             let _ = tokio::time::timeout(timeouts::KILLED, watcher).await;

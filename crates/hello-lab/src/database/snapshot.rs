@@ -3,7 +3,10 @@
 use super::{
     configuration::SUPERUSER,
     error::{DatabaseError, Doing as _},
-    files::{Files, ServerUser, checked_name, make_directory, remove_directory, remove_file},
+    files::{
+        Files, ServerUser, checked_key, checked_name, directories, key, make_directory, remove_directory,
+        remove_file,
+    },
     installation::Installation,
     storage::sync_file_system,
     tool::{self, Tool},
@@ -20,9 +23,11 @@ use std::{
 /// A snapshot that is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Its name.
+    /// Its region.
+    pub region: String,
+    /// Its name, unique in the region.
     pub name: String,
-    /// The instance it was taken of.
+    /// Identifier of the instance it was taken of, in the same region.
     pub instance: String,
     /// Major version of PostgreSQL.
     pub major_version: u32,
@@ -31,13 +36,14 @@ pub struct Snapshot {
 }
 
 /// The directory of a snapshot.
-fn directory(lab: &Lab, name: &str) -> Result<PathBuf, DatabaseError> {
-    Ok(lab.data("snapshots").join(checked_name(name)?))
+fn directory(lab: &Lab, key: &str) -> Result<PathBuf, DatabaseError> {
+    let (region, name) = checked_key(key)?;
+    Ok(lab.data("snapshots").join(region).join(name))
 }
 
-/// The complete snapshot of this name.
-pub(super) fn find(lab: &Lab, name: &str) -> Result<Option<Snapshot>, DatabaseError> {
-    let path = directory(lab, name)?.join("snapshot.json");
+/// The complete snapshot of this region and name.
+pub(super) fn find(lab: &Lab, key: &str) -> Result<Option<Snapshot>, DatabaseError> {
+    let path = directory(lab, key)?.join("snapshot.json");
     match fs::read(&path) {
         Ok(bytes) => {
             serde_json::from_slice(&bytes).map(Some).map_err(io::Error::from).at("understand", &path)
@@ -47,27 +53,27 @@ pub(super) fn find(lab: &Lab, name: &str) -> Result<Option<Snapshot>, DatabaseEr
     }
 }
 
-/// All complete snapshots, by name.
+/// All complete snapshots, by region and name.
 pub(super) fn list(lab: &Lab) -> Result<Vec<Snapshot>, DatabaseError> {
-    let path = lab.data("snapshots");
-    let entries = match fs::read_dir(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.at("read", &path)?,
-    };
-    let mut names: Vec<_> =
-        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort();
-    // Unfinished ones have a name that is none.
-    let names = names.iter().filter(|name| checked_name(name).is_ok());
-    names.filter_map(|name| find(lab, name).transpose()).collect()
+    let all = lab.data("snapshots");
+    let mut found = Vec::new();
+    for region in directories(&all) {
+        // Unfinished ones have a name that is none.
+        let names = directories(&all.join(&region)).into_iter().filter(|name| checked_name(name).is_ok());
+        for name in names {
+            found.extend(find(lab, &key(&region, &name))?);
+        }
+    }
+    Ok(found)
 }
 
 /// Removes a snapshot.
-pub(super) fn delete(lab: &Lab, name: &str) -> Result<(), DatabaseError> {
-    if find(lab, name)?.is_none() {
+pub(super) fn delete(lab: &Lab, key: &str) -> Result<(), DatabaseError> {
+    if find(lab, key)?.is_none() {
+        let (_, name) = checked_key(key)?;
         return Err(DatabaseError::NoSnapshot(name.to_owned()));
     }
-    remove_directory(&directory(lab, name)?)
+    remove_directory(&directory(lab, key)?)
 }
 
 /// Copies the data of an instance: by a base backup where it runs, else file by file.
@@ -81,8 +87,9 @@ pub(super) struct Copy<'a> {
 impl Copy<'_> {
     /// Takes a snapshot. `running_on` is the port where the server answers, `None` where no server runs.
     pub(super) async fn take(&self, name: &str, running_on: Option<u16>) -> Result<Snapshot, DatabaseError> {
-        let complete = directory(self.lab, name)?;
-        make_directory(&self.lab.data("snapshots"), 0o755, None)?;
+        let complete = directory(self.lab, &key(&self.files.region, name))?;
+        let region = self.lab.data("snapshots").join(&self.files.region);
+        make_directory(&region, 0o755, None)?;
         // A dot is in no name, so this is nobody's snapshot.
         let aside = complete.with_extension("unfinished");
         // A copy that was cut off may still be writing there.
@@ -97,6 +104,7 @@ impl Copy<'_> {
         }
         sync_file_system(data).await?;
         let snapshot = Snapshot {
+            region: self.files.region.clone(),
             name: name.to_owned(),
             instance: self.files.identifier.clone(),
             major_version,
@@ -105,7 +113,7 @@ impl Copy<'_> {
         let text = serde_json::to_vec_pretty(&snapshot).map_err(io::Error::from);
         text.and_then(|text| write_whole(&aside.join("snapshot.json"), &text)).at("write", &aside)?;
         fs::rename(&aside, &complete).at("make", &complete)?;
-        File::open(self.lab.data("snapshots")).and_then(|file| file.sync_all()).at("write out", &complete)?;
+        File::open(&region).and_then(|file| file.sync_all()).at("write out", &complete)?;
         Ok(snapshot)
     }
 
@@ -145,7 +153,8 @@ impl Copy<'_> {
 
     /// Puts the data of a snapshot where an instance's data is being made.
     pub(super) async fn restore(&self, name: &str, major: u32) -> Result<(), DatabaseError> {
-        let Some(snapshot) = find(self.lab, name)? else {
+        let key = key(&self.files.region, name);
+        let Some(snapshot) = find(self.lab, &key)? else {
             return Err(DatabaseError::NoSnapshot(name.to_owned()));
         };
         if snapshot.major_version != major {
@@ -156,7 +165,7 @@ impl Copy<'_> {
             });
         }
         let unfinished = self.files.unfinished();
-        self.copy(&directory(self.lab, name)?.join("data"), &unfinished).await?;
+        self.copy(&directory(self.lab, &key)?.join("data"), &unfinished).await?;
         // A copy of a replica is an instance of its own, and the slots were for somebody else's replicas.
         for file in ["standby.signal", "postmaster.pid"] {
             remove_file(&unfinished.join(file))?;

@@ -66,7 +66,7 @@ struct Rendered {
 impl<'a> Work<'a> {
     /// Checks what is wanted before anything is made.
     pub(super) async fn begin(shared: &'a Shared, instance: &'a Instance) -> Result<Work<'a>, DatabaseError> {
-        let files = Files::of(&shared.lab, &instance.identifier)?;
+        let files = Files::of(&shared.lab, &instance.key())?;
         let installation = Installation::find(&shared.lab, &instance.identifier, instance.major_version)?;
         let user = ServerUser::find()?;
         files.make_directories(user)?;
@@ -106,8 +106,8 @@ impl<'a> Work<'a> {
     }
 
     /// A session with the source, when that answers.
-    async fn source_session(&self, identifier: &str) -> Result<Option<Session>, DatabaseError> {
-        let files = Files::of(&self.shared.lab, identifier)?;
+    async fn source_session(&self, key: &str) -> Result<Option<Session>, DatabaseError> {
+        let files = Files::of(&self.shared.lab, key)?;
         let Some(state) = files.read_state()? else { return Ok(None) };
         Ok(Session::with_source(&files, &state).await)
     }
@@ -271,8 +271,8 @@ impl<'a> Work<'a> {
             (Origin::New { .. }, _) => self.initialise().await?,
             (Origin::Snapshot { name }, _) => self.copy().restore(name, self.installation.major).await?,
             (Origin::Replica { .. }, Some(source)) => {
-                let identifier = source.identifier.to_owned();
-                let session = self.source_session(&identifier).await?;
+                let key = source.key.to_owned();
+                let session = self.source_session(&key).await?;
                 let is_ready = match &session {
                     Some(session) => replication::is_source_prepared(session).await?,
                     None => false,
@@ -280,7 +280,7 @@ impl<'a> Work<'a> {
                 let Some(session) = session.filter(|_| is_ready) else {
                     return Ok(Progress::Waits(Status::Creating));
                 };
-                self.state.slots.insert(identifier);
+                self.state.slots.insert(key);
                 self.save()?;
                 self.follow(&session).await?;
             }
@@ -357,7 +357,7 @@ impl<'a> Work<'a> {
         self.state.parameters = parameters;
         self.state.reload_pending = false;
         self.save()?;
-        self.shared.reaped(&self.files.identifier).await;
+        self.shared.reaped(&self.files.key).await;
         let running = server::start(
             &self.shared.processes,
             &self.files,
@@ -366,7 +366,7 @@ impl<'a> Work<'a> {
             self.namespace(),
         )?;
         let pid = running.pid();
-        self.shared.watch(&self.files.identifier, running);
+        self.shared.watch(&self.files.key, running);
 
         let deadline = Instant::now() + timeouts::DATABASE_START;
         loop {
@@ -403,11 +403,9 @@ impl<'a> Work<'a> {
     }
 
     async fn make_slot(&mut self) -> Result<(), DatabaseError> {
-        let Some(identifier) = self.source().map(|source| source.identifier.to_owned()) else {
-            return Ok(());
-        };
-        let Some(session) = self.source_session(&identifier).await? else { return Ok(()) };
-        self.state.slots.insert(identifier);
+        let Some(key) = self.source().map(|source| source.key.to_owned()) else { return Ok(()) };
+        let Some(session) = self.source_session(&key).await? else { return Ok(()) };
+        self.state.slots.insert(key);
         self.save()?;
         replication::make_slot(&session, &self.files.identifier).await
     }
@@ -491,7 +489,7 @@ impl<'a> Work<'a> {
 
     /// Removes what nobody needs: slots of ours on other sources, slots of replicas that are gone, logs that are too old.
     pub(super) async fn tidy(&mut self, available: Option<Session>) -> Result<(), DatabaseError> {
-        let current = self.source().map(|source| source.identifier.to_owned());
+        let current = self.source().map(|source| source.key.to_owned());
         let unneeded = self.state.slots.iter().filter(|source| Some(*source) != current.as_ref()).cloned();
         let unneeded: Vec<_> = unneeded.collect();
         if !unneeded.is_empty() {
@@ -499,10 +497,10 @@ impl<'a> Work<'a> {
         }
         if let Some(session) = available {
             let mut used = Vec::new();
-            for identifier in files::identifiers(&self.shared.lab) {
-                let replica = Files::of(&self.shared.lab, &identifier)?;
-                if replica.read_state()?.is_some_and(|state| state.slots.contains(&self.files.identifier)) {
-                    used.push(configuration::slot_name(&identifier));
+            for key in files::keys(&self.shared.lab) {
+                let replica = Files::of(&self.shared.lab, &key)?;
+                if replica.read_state()?.is_some_and(|state| state.slots.contains(&self.files.key)) {
+                    used.push(configuration::slot_name(&replica.identifier));
                 }
             }
             replication::drop_unused_slots(&session, &used).await?;
@@ -531,13 +529,13 @@ pub(super) async fn drop_slots(
     state: &mut State,
     sources: &[String],
 ) -> Result<(), DatabaseError> {
-    for identifier in sources {
-        let source = Files::of(&shared.lab, identifier)?;
+    for key in sources {
+        let source = Files::of(&shared.lab, key)?;
         if let Some(found) = source.read_state()? {
             let Some(session) = Session::with_source(&source, &found).await else { continue };
             replication::drop_slot(&session, &files.identifier).await?;
         }
-        state.slots.remove(identifier);
+        state.slots.remove(key);
         files.write_state(state)?;
     }
     Ok(())

@@ -313,7 +313,7 @@ pub fn complete(draft: &mut Draft, change: &Change, state: &mut Value) -> Result
         "aws_db_instance" if is_new => {
             databases::complete_new(&draft.contents, region, &change.config, state);
         }
-        "aws_db_snapshot" if is_new => databases::complete_snapshot(&draft.contents, state),
+        "aws_db_snapshot" if is_new => databases::complete_snapshot(&draft.contents, region, state),
         "aws_default_security_group" => {
             let vpc = draft.contents.get("aws_vpc", state.get("vpc_id").as_str().unwrap_or_default());
             if let Some(vpc) = vpc {

@@ -2,7 +2,10 @@
 
 use super::interfaces::{database_owner, namespace};
 use crate::{
-    database::model::{Instance, Origin, TlsFiles},
+    database::{
+        key,
+        model::{Instance, Origin, TlsFiles},
+    },
     lab::Lab,
     secret::Secret,
     world::{Contents, Resource},
@@ -16,11 +19,11 @@ use terraform_provider_aws::value::Value;
 /// An instance's storage where nobody knows, in GiB: the least that gp3 has.
 const LEAST_STORAGE: u64 = 20;
 
-/// The instance of this identifier or ARN.
-pub fn find<'a>(contents: &'a Contents, name: &str) -> Option<&'a Arc<Resource>> {
-    contents
-        .of_type("aws_db_instance")
-        .find(|instance| [instance.text("identifier"), instance.text("arn")].contains(&name))
+/// The instance of this identifier in a region, or of this ARN anywhere.
+pub fn find<'a>(contents: &'a Contents, region: &str, name: &str) -> Option<&'a Arc<Resource>> {
+    contents.of_type("aws_db_instance").find(|instance| {
+        instance.text("arn") == name || (instance.region == region && instance.text("identifier") == name)
+    })
 }
 
 /// What an instance should be; `None` while its address, or that of its source, is not given yet.
@@ -29,12 +32,12 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
     let owner = database_owner(&resource.region, identifier);
     let interface = contents.interfaces.get(&owner)?;
     let source = resource.given("replicate_source_db").non_empty();
-    let source = source.and_then(|source| find(contents, source));
+    let source = source.and_then(|source| find(contents, &resource.region, source));
     let text = |name: &str| resource.state.get(name).non_empty().map(str::to_owned);
     let origin = if let Some(source) = source {
         let address = contents.interfaces.get(&database_owner(&source.region, source.text("identifier")))?;
         Origin::Replica {
-            source: source.text("identifier").to_owned(),
+            source: key(&source.region, source.text("identifier")),
             address: address.address,
             hostname: source.text("address").to_owned(),
             port: port(source),
@@ -74,9 +77,9 @@ pub fn instance(contents: &Contents, lab: &Lab, resource: &Resource, tls: TlsFil
 }
 
 /// Puts into the state of a new snapshot what it takes over from its instance.
-pub fn complete_snapshot(contents: &Contents, state: &mut Value) {
+pub fn complete_snapshot(contents: &Contents, region: &str, state: &mut Value) {
     let identifier = state.get("db_instance_identifier").as_str().unwrap_or_default();
-    let Some(instance) = find(contents, identifier).cloned() else { return };
+    let Some(instance) = find(contents, region, identifier).cloned() else { return };
     for name in [
         "allocated_storage",
         "availability_zone",
@@ -109,16 +112,19 @@ pub fn complete_new(contents: &Contents, region: &str, config: &Value, state: &m
     for name in ["db_name", "username"].iter().filter(|name| config.get(name).is_null()) {
         state.set(name, Value::Null);
     }
-    complete_restored(contents, config, state);
+    complete_restored(contents, region, config, state);
     complete_replica(contents, region, config, state);
 }
 
-fn complete_restored(contents: &Contents, config: &Value, state: &mut Value) {
+fn complete_restored(contents: &Contents, region: &str, config: &Value, state: &mut Value) {
     let Some(name) = config.get("snapshot_identifier").non_empty().map(snapshot_name) else { return };
-    let Some(snapshot) = contents.get("aws_db_snapshot", name) else { return };
+    let mut snapshots = contents.of_type("aws_db_snapshot").filter(|snapshot| snapshot.region == region);
+    let Some(snapshot) = snapshots.find(|snapshot| snapshot.text("db_snapshot_identifier") == name) else {
+        return;
+    };
     let of_snapshot = ["allocated_storage", "engine", "engine_version", "license_model", "port"];
     take_over(&snapshot.state, config, state, &of_snapshot);
-    if let Some(instance) = find(contents, snapshot.text("db_instance_identifier")) {
+    if let Some(instance) = find(contents, region, snapshot.text("db_instance_identifier")) {
         take_over(&instance.state, config, state, &["db_name", "engine_version_actual", "username"]);
     }
 }
@@ -127,7 +133,7 @@ fn complete_restored(contents: &Contents, config: &Value, state: &mut Value) {
 /// Once the replica is promoted, the source may be gone. Groups are those of a region.
 fn complete_replica(contents: &Contents, region: &str, config: &Value, state: &mut Value) {
     let source = config.get("replicate_source_db").non_empty();
-    let Some(source) = source.and_then(|source| find(contents, source)) else { return };
+    let Some(source) = source.and_then(|source| find(contents, region, source)) else { return };
     let everywhere = [
         "allocated_storage",
         "db_name",

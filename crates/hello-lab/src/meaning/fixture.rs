@@ -3,7 +3,7 @@
 use super::interfaces;
 use crate::{
     store::Store,
-    world::{Contents, Draft, Resource, TaskRecord, TaskWish, World},
+    world::{Contents, Draft, Resource, TaskNetwork, TaskRecord, TaskWish, World},
 };
 use std::sync::Arc;
 use terraform_provider_aws::{schema::Catalogue, value::Value};
@@ -82,6 +82,7 @@ pub(super) fn task() -> TaskRecord {
         created_at: 0,
         was_ready: false,
         failed: false,
+        network: TaskNetwork::default(),
         stopped: None,
     }
 }

@@ -6,7 +6,7 @@
 use crate::{
     lab::Lab,
     network::{model::InterfaceKind, netns::Namespace},
-    world::{Contents, Draft, InterfaceRecord, Resource},
+    world::{Contents, Draft, InterfaceRecord, Resource, TaskNetwork},
 };
 use ipnet::Ipv4Net;
 use std::{
@@ -71,9 +71,9 @@ pub fn database_owner(region: &str, identifier: &str) -> String {
     format!("{region}/db/{identifier}")
 }
 
-/// The identifier of the database whose interface this owner's is.
-pub fn database_of(owner: &str) -> Option<&str> {
-    owner.split_once("/db/").map(|(_, identifier)| identifier)
+/// Region and identifier of the database whose interface this owner's is.
+pub fn database_of(owner: &str) -> Option<(&str, &str)> {
+    owner.split_once("/db/")
 }
 
 /// The owner of a task's interface.
@@ -166,21 +166,24 @@ fn nodes(balancer: &Resource) -> impl Iterator<Item = Wanted> {
     })
 }
 
+/// The network configuration that a service gives to the tasks that it starts now.
+pub fn task_network(service: &Resource) -> TaskNetwork {
+    let network = service.state.get("network_configuration").only();
+    TaskNetwork {
+        subnets: texts(network.get("subnets")),
+        security_groups: texts(network.get("security_groups")),
+        public: network.get("assign_public_ip").as_bool() == Some(true),
+    }
+}
+
 fn tasks(contents: &Contents) -> impl Iterator<Item = Wanted> {
-    contents.tasks.iter().filter(|(_, task)| task.stopped.is_none()).map(|(id, task)| {
-        let service = contents.get("aws_ecs_service", &task.service);
-        let network = service.map(|service| service.state.get("network_configuration").only());
-        Wanted {
-            owner: task_owner(&task.region, id),
-            region: task.region.clone(),
-            subnet: task.subnet.clone(),
-            public: match network.and_then(|network| network.get("assign_public_ip").as_bool()) {
-                Some(true) => Public::Any,
-                _ => Public::None,
-            },
-            security_groups: network.map(|network| texts(network.get("security_groups"))).unwrap_or_default(),
-            kind: InterfaceKind::Part,
-        }
+    contents.tasks.iter().filter(|(_, task)| task.stopped.is_none()).map(|(id, task)| Wanted {
+        owner: task_owner(&task.region, id),
+        region: task.region.clone(),
+        subnet: task.subnet.clone(),
+        public: if task.network.public { Public::Any } else { Public::None },
+        security_groups: task.network.security_groups.clone(),
+        kind: InterfaceKind::Part,
     })
 }
 

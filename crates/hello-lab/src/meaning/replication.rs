@@ -24,9 +24,11 @@ pub fn families(contents: &Contents) -> Vec<Family> {
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     for replica in contents.of_type("aws_db_instance") {
         let named = replica.given("replicate_source_db").non_empty();
-        let Some(source) = named.and_then(|name| databases::find(contents, name)) else { continue };
+        let Some(source) = named.and_then(|name| databases::find(contents, &replica.region, name)) else {
+            continue;
+        };
         let owner = |instance: &Resource| database_owner(&instance.region, instance.text("identifier"));
-        let group = format!("rds-replication-{}", source.text("identifier"));
+        let group = format!("rds-replication-{}-{}", source.region, source.text("identifier"));
         let port = databases::port(source);
         let rule = Rule { protocol: Protocol::Tcp(port, port), peer: Peer::SecurityGroup(group.clone()) };
         let rules = SecurityGroup { ingress: [rule.clone()].into(), egress: [rule].into() };

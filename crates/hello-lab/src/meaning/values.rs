@@ -225,7 +225,7 @@ pub fn contradiction(contents: &Contents, resource: &Resource) -> Option<String>
         | "aws_vpc_security_group_egress_rule" => rules::contradiction(contents, resource),
         "aws_db_instance" => {
             let source = resource.given("replicate_source_db").non_empty();
-            let source = source.and_then(|source| databases::find(contents, source));
+            let source = source.and_then(|source| databases::find(contents, &resource.region, source));
             if let Some(source) = source.filter(|source| source.region != resource.region) {
                 return Some(format!(
                     "its source {} is in {}, and replicas in another region are not modelled",

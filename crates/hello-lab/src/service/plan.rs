@@ -56,6 +56,7 @@ pub struct Wanted {
 
 /// A task as it is seen.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is seen by itself")]
 pub struct Seen {
     /// Its identifier.
     pub id: String,
@@ -73,6 +74,9 @@ pub struct Seen {
     pub was_ready: bool,
     /// Was it counted as a failure of its deployment?
     pub failed: bool,
+    /// Was it started with another network configuration than its service has now? A change of that is a deployment:
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html>.
+    pub outdated: bool,
     /// How it fares.
     pub status: Status,
     /// How its targets fare: the worst of its groups. `None` where nobody knows: no load balancer was asked yet since the
@@ -223,7 +227,7 @@ pub fn plan(
     }
     let target = pass.target(steady).to_owned();
     let (current, old): (Vec<&Seen>, Vec<&Seen>) =
-        alive.iter().copied().partition(|task| task.definition == target);
+        alive.iter().copied().partition(|task| task.definition == target && !task.outdated);
     let (ill, well): (Vec<&Seen>, Vec<&Seen>) =
         current.iter().copied().partition(|task| task.illness(wanted, now).is_some());
     pass.starts(&target, &well);

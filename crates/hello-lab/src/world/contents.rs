@@ -192,8 +192,22 @@ pub struct TaskRecord {
     /// Was it counted as a failure of its deployment?
     #[serde(default)]
     pub failed: bool,
+    /// The network configuration that it was started with.
+    #[serde(default)]
+    pub network: TaskNetwork,
     /// Why it ended, once it has.
     pub stopped: Option<task::model::Stopped>,
+}
+
+/// A service's network configuration as its tasks have it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskNetwork {
+    /// Subnets that a task may be started in.
+    pub subnets: BTreeSet<String>,
+    /// Security groups.
+    pub security_groups: BTreeSet<String>,
+    /// Does a task have a public address?
+    pub public: bool,
 }
 
 /// What is wanted of a task.

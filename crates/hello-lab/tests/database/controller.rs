@@ -1,10 +1,10 @@
 //! Databases from the provider's backend to the servers.
 
 use crate::{
-    daemon::{Daemon, REGION, instance},
-    fixture::{Bench, PASSWORD},
+    daemon::{Daemon, REGION, instance, psql},
+    fixture::{Bench, PASSWORD, of},
 };
-use hello_lab::board::Condition;
+use hello_lab::{board::Condition, database::key};
 use terraform_provider_aws::{
     backend::{Backend as _, Existing},
     value::Value,
@@ -15,7 +15,7 @@ async fn a_stopped_database_is_not_ready_whatever_else_changes() {
     let bench = Bench::new("halted");
     let daemon = Daemon::with_network(&bench).await;
     daemon.make_in(REGION, "aws_db_instance", &instance("hello")).await;
-    daemon.context.databases.stop("hello").await.unwrap();
+    daemon.context.databases.stop(&of("hello")).await.unwrap();
     daemon.until("hello", |condition| *condition == Condition::Pending("stopped".to_owned())).await;
     let mut board = daemon.context.board.watch();
     for _ in 0..3 {
@@ -25,7 +25,7 @@ async fn a_stopped_database_is_not_ready_whatever_else_changes() {
     daemon.context.databases.start(&daemon.model("hello")).await.unwrap();
     let generation = daemon.context.world.generation();
     loop {
-        match daemon.context.board.get("database/hello").unwrap() {
+        match daemon.context.board.get("database/eu-west-1/hello").unwrap() {
             Condition::Ready(reached) => {
                 assert!(reached >= generation, "it was ready while it was stopped");
                 break;
@@ -80,7 +80,7 @@ async fn a_deletion_whose_last_snapshot_is_refused_leaves_the_database_as_it_was
     let creation = Daemon::creation(REGION, "aws_db_instance", &given);
     let state = daemon.apply(creation.clone()).await.unwrap();
     daemon.ask("hello", "create table t as select 1 as i");
-    daemon.context.databases.snapshot("hello", "last").await.unwrap();
+    daemon.context.databases.snapshot(&of("hello"), "last").await.unwrap();
 
     let refusal = daemon.apply(Daemon::deletion(&creation, &state)).await.unwrap_err();
     assert!(format!("{refusal:?}").contains("DBSnapshotAlreadyExists"), "{refusal:?}");
@@ -168,7 +168,7 @@ async fn a_restored_instance_has_the_password_that_is_given() {
     daemon.log_in("copy", "master", "one of its own").unwrap();
 
     // At once, and without knowing whose it is: the snapshot was taken by hand.
-    daemon.context.databases.snapshot("hello", "by-hand").await.unwrap();
+    daemon.context.databases.snapshot(&of("hello"), "by-hand").await.unwrap();
     let mut given = instance("other");
     given.retain(|(name, _)| !["username", "password"].contains(name));
     given.push(("snapshot_identifier", "by-hand".into()));
@@ -176,4 +176,58 @@ async fn a_restored_instance_has_the_password_that_is_given() {
     daemon.make_in(REGION, "aws_db_instance", &given).await;
     daemon.log_in("other", "master", "another").unwrap();
     daemon.log_in("hello", "master", PASSWORD).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_identifier_in_two_regions_is_two_databases_with_snapshots_of_their_own() {
+    const OTHER: &str = "eu-central-1";
+    let bench = Bench::new("regions");
+    let daemon = Daemon::with_network(&bench).await;
+    daemon.make_network(OTHER, 1).await;
+    let mut servers = Vec::new();
+    for (number, region) in [REGION, OTHER].iter().enumerate() {
+        let creation = Daemon::creation(region, "aws_db_instance", &instance("hello"));
+        let state = daemon.apply(creation.clone()).await.unwrap();
+        let key = key(region, "hello");
+        let socket = daemon.context.lab.run("databases").join(&key).join("socket");
+        let table = format!("create table t as select {number} as i");
+        assert_eq!(psql(&socket, 5432, &table), "");
+        let given = [("db_instance_identifier", "hello".into()), ("db_snapshot_identifier", "all".into())];
+        daemon.make_in(region, "aws_db_snapshot", &given).await;
+        let mut copy = instance("copy");
+        copy.retain(|(name, _)| !["username", "engine", "engine_version", "password"].contains(name));
+        copy.push(("snapshot_identifier", "all".into()));
+        daemon.make_in(region, "aws_db_instance", &copy).await;
+        servers.push((number, socket, creation, state));
+    }
+    for (number, socket, ..) in &servers {
+        let copy = socket.parent().unwrap().with_file_name("copy").join("socket");
+        for socket in [socket, &copy] {
+            assert_eq!(psql(socket, 5432, "select i from t"), number.to_string(), "{}", socket.display());
+        }
+    }
+    let (_, _, creation, state) = &servers[0];
+    daemon.apply(Daemon::deletion(creation, state)).await.unwrap();
+    assert_eq!(psql(&servers[1].1, 5432, "select i from t"), "1", "the other one stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_identifier_of_rds_is_served_and_a_longer_one_refused_at_once() {
+    let bench = Bench::new("long");
+    let daemon = Daemon::with_network(&bench).await;
+    let longest = "a".repeat(63);
+    let mut given = instance(&longest);
+    given.push(("final_snapshot_identifier", Value::Null));
+    daemon.make_in(REGION, "aws_db_instance", &given).await;
+    assert_eq!(daemon.ask(&longest, "show cluster_name"), longest);
+    let replica = [
+        ("identifier", "b".repeat(63).as_str().into()),
+        ("replicate_source_db", longest.as_str().into()),
+        ("instance_class", "db.t4g.micro".into()),
+        ("skip_final_snapshot", true.into()),
+    ];
+    daemon.make_in(REGION, "aws_db_instance", &replica).await;
+    let longer = Daemon::creation(REGION, "aws_db_instance", &instance(&"a".repeat(64)));
+    let refusal = daemon.apply(longer).await.unwrap_err();
+    assert!(format!("{refusal:?}").contains("at most 63"), "{refusal:?}");
 }

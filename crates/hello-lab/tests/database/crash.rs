@@ -1,4 +1,4 @@
-use crate::fixture::Bench;
+use crate::fixture::{Bench, of};
 use hello_lab::database::{Databases, Status, model::Instance};
 use hello_testkit::{Poll, next_random, wait_until};
 use std::time::Duration;
@@ -12,7 +12,7 @@ async fn a_new_daemon_adopts_what_runs() {
     bench.make(&replica).await;
     let pids = (bench.pid("hello"), bench.pid("hello-replica"));
     let other = bench.other_daemon();
-    assert_eq!(other.status("hello").await.unwrap(), Status::Available);
+    assert_eq!(other.status(&of("hello")).await.unwrap(), Status::Available);
     assert_eq!(other.reconcile(&primary).await.unwrap(), Status::Available);
     assert_eq!(other.reconcile(&replica).await.unwrap(), Status::Available);
     assert_eq!((bench.pid("hello"), bench.pid("hello-replica")), pids);
@@ -26,9 +26,9 @@ async fn a_killed_server_comes_back_with_what_was_committed() {
     bench.client(&instance).tell("create table t as select 1 as i");
     let pid = bench.pid("hello");
     let ended = bench.databases.disturbed();
-    bench.databases.kill("hello").await.unwrap();
+    bench.databases.kill(&of("hello")).await.unwrap();
     tokio::time::timeout(Duration::from_secs(10), ended).await.expect("its end is told");
-    assert!(matches!(bench.databases.status("hello").await.unwrap(), Status::Failed(_)));
+    assert!(matches!(bench.databases.status(&of("hello")).await.unwrap(), Status::Failed(_)));
     bench.make(&instance).await;
     assert_ne!(bench.pid("hello"), pid);
     assert_eq!(bench.client(&instance).tell("select i from t"), "1");
@@ -60,7 +60,7 @@ async fn a_creation_that_is_cut_off_again_and_again_ends_like_one_that_is_not() 
         bench.client(&primary).tell("select slot_name, active from pg_replication_slots"),
         "hello_replica|t"
     );
-    let unfinished = bench.lab.data("databases").join("hello/volume/data.unfinished");
+    let unfinished = bench.lab.data("databases").join("eu-west-1/hello/volume/data.unfinished");
     assert!(!unfinished.exists());
 }
 
@@ -72,11 +72,11 @@ async fn a_half_made_directory_is_thrown_away() {
     // Until there is storage to leave something in.
     wait_until("there is a volume", Duration::from_secs(30), async || {
         killed_meanwhile(bench.other_daemon(), &instance, &mut random, 400).await;
-        let volume = bench.lab.data("databases").join("hello/volume/lost+found");
+        let volume = bench.lab.data("databases").join("eu-west-1/hello/volume/lost+found");
         Poll::ready_if(volume.exists(), "no volume")
     })
     .await;
-    let unfinished = bench.lab.data("databases").join("hello/volume/data.unfinished");
+    let unfinished = bench.lab.data("databases").join("eu-west-1/hello/volume/data.unfinished");
     std::fs::create_dir_all(unfinished.join("base")).unwrap();
     std::fs::write(unfinished.join("PG_VERSION"), "3").unwrap();
     bench.make(&instance).await;
@@ -99,17 +99,18 @@ async fn a_promotion_a_reboot_and_a_deletion_that_are_cut_off_go_on() {
     }
     bench.make(&replica).await;
     for _ in 0..3 {
-        let _ = tokio::time::timeout(moment(60), bench.other_daemon().promote("hello-replica")).await;
+        let _ = tokio::time::timeout(moment(60), bench.other_daemon().promote(&of("hello-replica"))).await;
     }
-    bench.other_daemon().promote("hello-replica").await.unwrap();
+    bench.other_daemon().promote(&of("hello-replica")).await.unwrap();
     bench.make(&replica).await;
     bench.client(&replica).tell("insert into t values (2)");
     for _ in 0..4 {
-        let _ = tokio::time::timeout(moment(300), bench.other_daemon().delete("hello", Some("last"))).await;
+        let _ =
+            tokio::time::timeout(moment(300), bench.other_daemon().delete(&of("hello"), Some("last"))).await;
     }
-    bench.other_daemon().delete("hello", Some("last")).await.unwrap();
+    bench.other_daemon().delete(&of("hello"), Some("last")).await.unwrap();
     assert_eq!(bench.databases.snapshots().unwrap().len(), 1);
-    assert!(!bench.lab.data("databases").join("hello").exists());
+    assert!(!bench.lab.data("databases").join("eu-west-1/hello").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,8 +119,8 @@ async fn a_machine_that_crashed_before_all_was_written_out_makes_the_data_anew()
     let instance = bench.primary("hello", 1);
     bench.make(&instance).await;
     bench.client(&instance).tell("create table t ()");
-    bench.databases.stop("hello").await.unwrap();
-    let path = bench.lab.data("databases").join("hello/state.json");
+    bench.databases.stop(&of("hello")).await.unwrap();
+    let path = bench.lab.data("databases").join("eu-west-1/hello/state.json");
     let mut state: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     state["synced"] = false.into();
     state["made_in_boot"] = "an earlier one".into();

@@ -1,4 +1,4 @@
-use crate::fixture::Bench;
+use crate::fixture::{Bench, of};
 use hello_lab::database::{DatabaseError, Status, Storage};
 use hello_testkit::{Poll, wait_until};
 use std::{fs, os::unix::fs::MetadataExt as _, process::Command, time::Duration};
@@ -9,11 +9,11 @@ async fn a_frozen_server_answers_nothing_is_left_alone_and_goes_on_when_restored
     let instance = bench.primary("hello", 1);
     bench.make(&instance).await;
     let pid = bench.pid("hello");
-    bench.databases.freeze("hello").await.unwrap();
+    bench.databases.freeze(&of("hello")).await.unwrap();
     let status = bench.databases.reconcile(&instance).await.unwrap();
     assert_eq!(status, Status::Failed("it did not answer within 2 s".to_owned()));
-    assert_eq!(bench.databases.status("hello").await.unwrap(), status);
-    bench.databases.restore("hello").unwrap();
+    assert_eq!(bench.databases.status(&of("hello")).await.unwrap(), status);
+    bench.databases.restore(&of("hello")).unwrap();
     bench.make(&instance).await;
     assert_eq!(bench.pid("hello"), pid);
 }
@@ -23,11 +23,11 @@ async fn a_frozen_server_can_be_stopped_and_deleted() {
     let bench = Bench::new("frozen");
     let instance = bench.primary("hello", 1);
     bench.make(&instance).await;
-    bench.databases.freeze("hello").await.unwrap();
-    bench.databases.stop("hello").await.unwrap();
+    bench.databases.freeze(&of("hello")).await.unwrap();
+    bench.databases.stop(&of("hello")).await.unwrap();
     assert_eq!(bench.databases.start(&instance).await.unwrap(), Status::Available);
-    bench.databases.freeze("hello").await.unwrap();
-    bench.databases.delete("hello", None).await.unwrap();
+    bench.databases.freeze(&of("hello")).await.unwrap();
+    bench.databases.delete(&of("hello"), None).await.unwrap();
 }
 
 /// Several times what was left in the last WAL file and in allocated blocks.
@@ -40,14 +40,14 @@ async fn a_full_disk_stops_writes_and_more_storage_or_room_heals_it() {
     bench.make(&instance).await;
     let client = bench.client(&instance);
     client.tell("create table t (i int, filler text)");
-    bench.databases.fill("hello").await.unwrap();
+    bench.databases.fill(&of("hello")).await.unwrap();
     client.ask(WRITE).unwrap_err();
-    bench.databases.restore("hello").unwrap();
+    bench.databases.restore(&of("hello")).unwrap();
     bench.make(&instance).await;
     client.until("select count(*) from t", "0").await;
     client.tell("insert into t values (1)");
 
-    bench.databases.fill("hello").await.unwrap();
+    bench.databases.fill(&of("hello")).await.unwrap();
     client.ask(WRITE).unwrap_err();
     let mut larger = instance.clone();
     larger.storage *= 4;
@@ -62,7 +62,7 @@ async fn a_full_disk_is_told_while_the_server_still_answers_and_the_machines_dis
     instance.storage = 20 << 30;
     bench.make(&instance).await;
     bench.client(&instance).tell("create table t as select 1 as i");
-    let image = bench.lab.data("databases").join("hello/storage.ext4");
+    let image = bench.lab.data("databases").join("eu-west-1/hello/storage.ext4");
     let taken = || fs::metadata(&image).unwrap().blocks() * 512;
     let before = taken();
     let told = bench.databases.disturbed();
@@ -73,7 +73,8 @@ async fn a_full_disk_is_told_while_the_server_still_answers_and_the_machines_dis
     assert_eq!(bench.client(&instance).tell("select i from t"), "1", "reads need no room");
     // A second time finds nothing to fill.
     bench.databases.fill("hello").await.unwrap();
-    nix::unistd::syncfs(fs::File::open(bench.lab.data("databases").join("hello/volume")).unwrap()).unwrap();
+    nix::unistd::syncfs(fs::File::open(bench.lab.data("databases").join("eu-west-1/hello/volume")).unwrap())
+        .unwrap();
     let grown = taken().saturating_sub(before);
     assert!(grown < 32 << 20, "filling 20 GiB has taken {grown} bytes of the machine");
     bench.databases.restore("hello").unwrap();
@@ -117,7 +118,7 @@ async fn storage_that_is_not_mounted_is_not_filled_since_below_it_is_the_machine
     assert!(matches!(bench.databases.fill("hello").await, Err(DatabaseError::NoInstance(_))));
     bench.make(&instance).await;
     bench.databases.stop("hello").await.unwrap();
-    let volume = bench.lab.data("databases").join("hello/volume");
+    let volume = bench.lab.data("databases").join("eu-west-1/hello/volume");
     assert!(Command::new("umount").arg(&volume).status().unwrap().success());
     let refused = bench.databases.fill("hello").await.unwrap_err();
     assert!(matches!(refused, DatabaseError::State { what: "filled", .. }), "{refused}");
@@ -135,8 +136,8 @@ async fn without_a_file_system_of_its_own_an_instance_works_and_is_not_filled() 
     let storage = bench.databases.describe(&instance).await.unwrap().storage;
     let Some(Storage::Unbounded(reason)) = storage else { panic!("{storage:?}") };
     assert!(reason.starts_with("mkfs.ext4: "), "{reason}");
-    let refused = bench.databases.fill("hello").await.unwrap_err();
+    let refused = bench.databases.fill(&of("hello")).await.unwrap_err();
     assert!(matches!(refused, DatabaseError::State { what: "filled", .. }), "{refused}");
     assert_eq!(bench.client(&instance).tell("select 1"), "1");
-    bench.databases.delete("hello", None).await.unwrap();
+    bench.databases.delete(&of("hello"), None).await.unwrap();
 }

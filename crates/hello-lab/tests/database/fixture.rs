@@ -2,7 +2,7 @@
 
 use hello_lab::{
     database::{
-        Databases, Status,
+        Databases, Status, key,
         model::{Instance, Origin, TlsFiles},
     },
     lab::Lab,
@@ -103,7 +103,7 @@ impl Bench {
     /// A replica of `source`.
     pub(crate) fn replica(&self, identifier: &str, host: u8, source: &Instance) -> Instance {
         let origin = Origin::Replica {
-            source: source.identifier.clone(),
+            source: source.key(),
             address: source.address,
             hostname: source.hostname.clone(),
             port: source.port,
@@ -133,7 +133,7 @@ impl Bench {
 
     /// Number of the server's process.
     pub(crate) fn pid(&self, identifier: &str) -> i32 {
-        let running = self.lab.processes().adopt(&format!("database.{identifier}")).unwrap();
+        let running = self.lab.processes().adopt(&format!("database.eu-west-1.{identifier}")).unwrap();
         running.expect("the server runs").pid()
     }
 
@@ -166,7 +166,7 @@ impl Bench {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         let own = self.path().to_str().unwrap();
         found.extend(mounts.lines().filter(|line| line.contains(own)).map(|line| format!("mount {line}")));
-        for kind in ["databases", "snapshots", "postgresql"] {
+        for kind in ["databases", "snapshots", "postgresql", "sockets"] {
             let directories = [self.lab.data(kind), self.lab.run(kind)];
             found.extend(
                 directories.into_iter().filter(|path| path.exists()).map(|path| path.display().to_string()),
@@ -245,6 +245,11 @@ impl Client<'_> {
         })
         .await;
     }
+}
+
+/// The key of an instance or a snapshot of the one region of most tests.
+pub(crate) fn of(name: &str) -> String {
+    key("eu-west-1", name)
 }
 
 /// The newest major version of this machine.

@@ -1,4 +1,4 @@
-use crate::fixture::{Bench, PASSWORD, major_version};
+use crate::fixture::{Bench, PASSWORD, major_version, of};
 use hello_lab::{
     database::{DatabaseError, Status, Storage},
     secret::Secret,
@@ -28,7 +28,7 @@ async fn a_new_instance_answers_over_tls_and_refuses_plain_text() {
     other.hostname = "other.rds.test".to_owned();
     let refused = bench.client(&other).ask("select 1").unwrap_err();
     assert!(refused.contains("does not match host name"), "{refused}");
-    assert_eq!(bench.databases.status("hello").await.unwrap(), Status::Available);
+    assert_eq!(bench.databases.status(&of("hello")).await.unwrap(), Status::Available);
     let description = bench.databases.describe(&instance).await.unwrap();
     assert_eq!(description.storage, Some(Storage::Bounded(instance.storage)));
     assert_eq!(description.node.unwrap().timeline.unwrap().0, 1);
@@ -115,7 +115,7 @@ async fn a_changed_password_is_set_and_no_password_is_in_a_file_or_a_log() {
         }
     }
     assert!(looked_at > 10);
-    let key = bench.lab.run("databases").join("hello/server.key");
+    let key = bench.lab.run("databases").join("eu-west-1/hello/server.key");
     assert_eq!(fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -133,7 +133,7 @@ async fn a_wrong_major_version_is_refused_by_name_before_anything_is_made() {
         "{sentence}"
     );
     assert_eq!(bench.leftovers(), Vec::<String>::new());
-    assert!(matches!(bench.databases.status("hello").await, Err(DatabaseError::NoInstance(_))));
+    assert!(matches!(bench.databases.status(&of("hello")).await, Err(DatabaseError::NoInstance(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,8 +144,8 @@ async fn stop_start_and_reboot_are_real_and_stay() {
     bench.client(&instance).tell("create table t as select 1 as i");
     let first = bench.pid("hello");
 
-    bench.databases.stop("hello").await.unwrap();
-    assert_eq!(bench.databases.status("hello").await.unwrap(), Status::Stopped);
+    bench.databases.stop(&of("hello")).await.unwrap();
+    assert_eq!(bench.databases.status(&of("hello")).await.unwrap(), Status::Stopped);
     assert_eq!(bench.other_daemon().reconcile(&instance).await.unwrap(), Status::Stopped);
     bench.client(&instance).ask("select 1").unwrap_err();
 
@@ -190,7 +190,7 @@ async fn storage_grows_whole_and_never_below_a_mount_that_somebody_else_still_ha
     let mut instance = bench.primary("hello", 1);
     bench.make(&instance).await;
     bench.client(&instance).tell("create table t as select 1 as i");
-    let directory = bench.lab.data("databases").join("hello");
+    let directory = bench.lab.data("databases").join("eu-west-1/hello");
     // Somebody whose mount namespace is a copy, such as a container's or that of `ip netns exec`.
     let mut holder = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", "echo; exec sleep 600"])
@@ -252,11 +252,11 @@ async fn teardown_leaves_no_process_no_mount_and_no_file() {
     bench.make(&primary).await;
     let replica = bench.replica("hello-replica", 2, &primary);
     bench.make(&replica).await;
-    bench.databases.snapshot("hello", "copy").await.unwrap();
-    bench.databases.freeze("hello").await.unwrap();
+    bench.databases.snapshot(&of("hello"), "copy").await.unwrap();
+    bench.databases.freeze(&of("hello")).await.unwrap();
     let segments = || fs::read_to_string("/proc/sysvipc/shm").unwrap().lines().count();
     let before = segments();
-    bench.databases.kill("hello-replica").await.unwrap();
+    bench.databases.kill(&of("hello-replica")).await.unwrap();
     bench.databases.teardown().await.unwrap();
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     assert!(segments() < before || before == 1, "shared memory is gone too");

@@ -118,7 +118,7 @@ async fn a_whole_group_as_of_this_projects_terraform_is_taken() {
     assert_eq!(client.tell("show hot_standby_feedback"), "on");
     assert_eq!(client.tell("show wal_level"), "logical");
     client.tell("select pg_sleep(0.6)");
-    let log = bench.lab.data("databases").join("hello/log");
+    let log = bench.lab.data("databases").join("eu-west-1/hello/log");
     let logs =
         std::fs::read_dir(log).unwrap().flatten().map(|entry| std::fs::read_to_string(entry.path()).unwrap());
     assert!(logs.into_iter().any(|text| text.contains("pg_sleep(0.6)")), "a slow statement is logged");

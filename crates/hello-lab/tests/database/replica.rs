@@ -1,4 +1,4 @@
-use crate::fixture::Bench;
+use crate::fixture::{Bench, of};
 use hello_lab::{
     database::{
         Status,
@@ -39,7 +39,7 @@ async fn a_replica_streams_over_tls_with_a_slot_and_refuses_writes() {
     let description = bench.databases.describe(&replica).await.unwrap();
     assert_eq!(description.node.unwrap().role, Role::Standby);
 
-    bench.databases.delete("hello-replica", None).await.unwrap();
+    bench.databases.delete(&of("hello-replica"), None).await.unwrap();
     assert_eq!(
         writer.tell("select count(*) from pg_replication_slots"),
         "0",
@@ -54,8 +54,8 @@ async fn a_promoted_replica_is_on_the_next_timeline_and_stays_promoted_under_its
     bench.client(&primary).tell("create table t as select 1 as i");
     bench.client(&replica).until("select i from t", "1").await;
 
-    bench.databases.promote("hello-replica").await.unwrap();
-    bench.databases.promote("hello-replica").await.unwrap();
+    bench.databases.promote(&of("hello-replica")).await.unwrap();
+    bench.databases.promote(&of("hello-replica")).await.unwrap();
     let promoted = bench.client(&replica);
     promoted.tell("insert into t values (2)");
     assert_eq!(promoted.tell("select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"), "00000002");
@@ -82,7 +82,7 @@ async fn a_replica_of_a_replica_follows_through_a_promotion() {
     }
     bench.client(&first).tell("create table t as select 1 as i");
     bench.client(&third).until("select count(*) from t", "1").await;
-    bench.databases.promote("second").await.unwrap();
+    bench.databases.promote(&of("second")).await.unwrap();
     bench.client(&second).tell("insert into t values (2)");
     bench.client(&third).until("select count(*) from t", "2").await;
 }
@@ -97,7 +97,7 @@ async fn a_replica_is_pointed_at_another_source_without_a_new_copy() {
         bench.make(instance).await;
     }
     let pid = bench.pid("third");
-    bench.databases.promote("second").await.unwrap();
+    bench.databases.promote(&of("second")).await.unwrap();
     third.origin = bench.replica("third", 3, &second).origin;
     bench.make(&third).await;
     assert_eq!(bench.pid("third"), pid);
@@ -115,7 +115,7 @@ async fn a_replica_that_lost_its_wal_is_made_anew() {
     let replica = bench.replica("hello-replica", 2, &primary);
     bench.make(&primary).await;
     bench.make(&replica).await;
-    bench.databases.stop("hello-replica").await.unwrap();
+    bench.databases.stop(&of("hello-replica")).await.unwrap();
     let writer = bench.client(&primary);
     writer.tell("create table t (i int)");
     // More than two files of WAL, of which a checkpoint then keeps none for the slot.
@@ -138,13 +138,13 @@ async fn a_replica_that_is_ahead_of_its_new_source_is_made_anew() {
     bench.client(&first).tell("create table t as select 1 as i");
     bench.client(&second).until("select count(*) from t", "1").await;
     // The second misses what the third gets.
-    bench.databases.freeze("second").await.unwrap();
+    bench.databases.freeze(&of("second")).await.unwrap();
     bench.client(&first).tell("insert into t values (2)");
     bench.client(&third).until("select count(*) from t", "2").await;
-    bench.databases.stop("first").await.unwrap();
-    bench.databases.restore("second").unwrap();
+    bench.databases.stop(&of("first")).await.unwrap();
+    bench.databases.restore(&of("second")).unwrap();
     wait_until("the second is promoted", Duration::from_secs(30), async || {
-        let promoted = bench.databases.promote("second").await;
+        let promoted = bench.databases.promote(&of("second")).await;
         Poll::ready_if(promoted.is_ok(), format!("{promoted:?}"))
     })
     .await;
@@ -163,8 +163,8 @@ async fn a_replica_that_is_ahead_of_its_new_source_is_made_anew() {
 async fn a_slot_of_a_replica_that_was_deleted_meanwhile_is_removed_when_its_source_is_back() {
     let bench = Bench::new("slot");
     let (primary, _) = bench.pair().await;
-    bench.databases.stop("hello").await.unwrap();
-    bench.databases.delete("hello-replica", None).await.unwrap();
+    bench.databases.stop(&of("hello")).await.unwrap();
+    bench.databases.delete(&of("hello-replica"), None).await.unwrap();
     bench.databases.start(&primary).await.unwrap();
     assert_eq!(bench.client(&primary).tell("select count(*) from pg_replication_slots"), "0");
 }
@@ -173,13 +173,13 @@ async fn a_slot_of_a_replica_that_was_deleted_meanwhile_is_removed_when_its_sour
 async fn a_replica_survives_its_source_being_away_and_being_made_anew() {
     let bench = Bench::new("away");
     let (primary, replica) = bench.pair().await;
-    bench.databases.stop("hello").await.unwrap();
+    bench.databases.stop(&of("hello")).await.unwrap();
     assert_eq!(bench.databases.reconcile(&replica).await.unwrap(), Status::Available);
     bench.databases.start(&primary).await.unwrap();
     bench.client(&primary).tell("create table t as select 1 as i");
     bench.client(&replica).until("select count(*) from t", "1").await;
 
-    bench.databases.delete("hello", None).await.unwrap();
+    bench.databases.delete(&of("hello"), None).await.unwrap();
     bench.make(&primary).await;
     bench.client(&primary).tell("create table t as select generate_series(1, 3) as i");
     wait_until("the replica follows the new cluster", Duration::from_secs(30), async || {
@@ -219,7 +219,7 @@ async fn a_promoted_replica_takes_a_password_under_its_old_model() {
     replica.password = Some(Secret::new(SECOND));
     bench.make(&replica).await;
     bench.client(&replica).tell("select 1");
-    bench.databases.promote("hello-replica").await.unwrap();
+    bench.databases.promote(&of("hello-replica")).await.unwrap();
     bench.make(&replica).await;
     let mut client = bench.client(&replica);
     client.password = SECOND;

@@ -2,7 +2,7 @@
 
 use crate::{
     daemon::{Daemon, REGION, instance},
-    fixture::Bench,
+    fixture::{Bench, of},
 };
 use terraform_provider_aws::backend::Change;
 
@@ -37,7 +37,7 @@ async fn terraform_takes_a_snapshot_and_deletes_it() {
 async fn a_snapshot_of_no_instance_or_of_a_name_that_is_taken_is_refused() {
     let bench = Bench::new("taken");
     bench.make(&bench.primary("hello", 1)).await;
-    bench.databases.snapshot("hello", "before").await.unwrap();
+    bench.databases.snapshot(&of("hello"), "before").await.unwrap();
     let daemon = Daemon::start(&bench);
     for (instance, name, words) in [
         ("hello", "before", "a snapshot before exists already"),

@@ -4,7 +4,7 @@ use crate::fixture::Bench;
 use std::{fs, path::PathBuf, process::Command};
 
 fn directory(bench: &Bench) -> PathBuf {
-    bench.lab.data("databases").join("hello")
+    bench.lab.data("databases").join("eu-west-1/hello")
 }
 
 /// As after an error of the disk that the volume lies on.

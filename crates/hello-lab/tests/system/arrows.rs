@@ -7,12 +7,19 @@ mod api;
 mod table;
 
 use crate::support::{
-    lab::{SOON, TestLab},
+    lab::{LONG, SOON, TestLab},
     load::Client,
     machine::Footprint,
+    parts::namespace_of,
+    probe::{ANSWER, Reach, SILENCE, connect, seen_as},
     wait_for,
 };
-use std::{fs, path::Path};
+use hello_lab::network::netns::Namespace;
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddrV4},
+    path::Path,
+};
 use table::{Diagram, Place, TABLE};
 
 /// Every arrow of a lab is as the table has it.
@@ -59,6 +66,7 @@ fn the_arrows_of_the_diagram_are_the_only_ones() {
         TO_INTERNET,
         |arrow| matches!(arrow.from, Place::Task(_)) && matches!(arrow.to, Place::Stranger | Place::Registry),
     );
+    only_the_group_is_in_the_way(&lab);
     drop(diagram);
     lab.down().ok();
     before.is_restored(&lab);
@@ -67,6 +75,67 @@ fn the_arrows_of_the_diagram_are_the_only_ones() {
 
 const TO_DATABASE: &str = r#"resource "aws_vpc_security_group_egress_rule" "tasks_to_database" {"#;
 const TO_INTERNET: &str = r#"resource "aws_route" "private_internet" {"#;
+
+/// From the internet, private addresses are closed twice: there is no way to them, and the security groups would not let
+/// anybody in. So tasks are put into the public subnets with public addresses, and one rule lets the administrator in: the
+/// way is open, and the group alone keeps everybody else out.
+fn only_the_group_is_in_the_way(lab: &TestLab) {
+    let file = lab.terraform_file("modules/region/ecs-fargate.tf");
+    let whole = fs::read_to_string(&file).unwrap();
+    let public = whole
+        .replace(
+            "for subnet in aws_subnet.private : subnet.id",
+            "for subnet in aws_subnet.public : subnet.id",
+        )
+        .replace("assign_public_ip = false", "assign_public_ip = true");
+    let rule = r#"
+        resource "aws_vpc_security_group_ingress_rule" "tasks_from_administrator" {
+          region            = var.region
+          security_group_id = aws_security_group.tasks.id
+          cidr_ipv4         = "198.51.100.77/32"
+          ip_protocol       = "tcp"
+          from_port         = 9090
+          to_port           = 9090
+        }
+    "#;
+    fs::write(&file, public + rule).unwrap();
+    // Another network configuration: other tasks, in other subnets.
+    lab.apply(&[]);
+    wait_for("every task has a public address", LONG, || {
+        let tasks = lab.parts().tasks;
+        let moved = tasks.len() == 2 && tasks.iter().all(|task| task.public.is_some());
+        if moved { Ok(()) } else { Err(format!("{tasks:?}")) }
+    });
+    let outside = |name: &str| lab.namespace(name);
+    let mut tried = 0;
+    for task in lab.settled(2, LONG).tasks {
+        let public = task.public.expect("it has one");
+        // There and back, by the way that is closed below.
+        reaches(&outside("admin"), public, 9090);
+        for (from, port) in
+            [("client", 9090), ("stranger", 9090), ("client", 8080), ("stranger", 8080), ("admin", 8080)]
+        {
+            let reach = connect(&outside(from), SocketAddrV4::new(public, port), SILENCE);
+            assert_eq!(reach, Reach::Silence, "{from} to {public} on {port}");
+            tried += 1;
+        }
+        // Outwards it is seen as itself, and not as the NAT gateway.
+        let inside = namespace_of(lab, task.address).expect("it stands");
+        let stranger = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 99), 443);
+        assert_eq!(seen_as(&inside, stranger, ANSWER), Reach::Answered(public.to_string()));
+    }
+    lab.step(&format!("{tried} arrows to public addresses of tasks are closed by their group alone"));
+}
+
+#[track_caller]
+fn reaches(from: &Namespace, to: Ipv4Addr, port: u16) {
+    wait_for(&format!("{to} answers on {port}"), SOON, || {
+        match connect(from, SocketAddrV4::new(to, port), ANSWER) {
+            Reach::Connected => Ok(()),
+            other => Err(other.to_string()),
+        }
+    });
+}
 
 /// Removes a resource with Terraform: exactly the arrows that `expected` names break. Then puts it back.
 fn broken_by(

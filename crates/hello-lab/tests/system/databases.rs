@@ -76,5 +76,5 @@ fn becomes(client: &Client, node: Ipv4Addr, request: &Request, status: u16) {
 
 /// The postmaster of a database.
 fn leader(lab: &TestLab, name: &str) -> Option<i32> {
-    lab.processes().get(&format!("database.{name}")).copied()
+    lab.processes().get(&format!("database.eu-west-1.{name}")).copied()
 }

@@ -3,10 +3,13 @@
 
 use crate::support::{
     lab::{DESTROY, LONG, TestLab},
-    load::{Client, Request, others},
+    load::{Client, Load, Request, others},
     machine::Footprint,
     parts::Parts,
+    probe::{Reach, SILENCE, connect},
+    secrets,
 };
+use std::{fs, net::SocketAddrV4};
 
 #[test]
 fn what_runs_outlives_the_daemon_and_a_destroyed_lab_leaves_nothing() {
@@ -28,6 +31,7 @@ fn what_runs_outlives_the_daemon_and_a_destroyed_lab_leaves_nothing() {
     load.goes_on();
     assert_eq!(lab.processes(), processes, "a part ended with the daemon");
     lab.step("the service serves without the daemon");
+    beside_another(&lab, &load);
     lab.start_daemon();
     assert_eq!(lab.settled(2, LONG), parts);
     assert_eq!(lab.processes(), processes, "a part was not adopted");
@@ -39,6 +43,9 @@ fn what_runs_outlives_the_daemon_and_a_destroyed_lab_leaves_nothing() {
         processes.len(),
         answers.len()
     ));
+
+    secrets::are_kept(&lab);
+    lab.step("nobody but root can read a secret, and nothing shows one");
 
     let said = lab.terraform(&[], DESTROY).ok();
     assert!(said.contains("Destroy complete!") || said.contains("Apply complete!"), "{said}");
@@ -80,7 +87,7 @@ fn a_lab_whose_run_directory_was_emptied_has_one_daemon_again() {
     let before = Footprint::of(&lab);
     lab.start_daemon();
     let first = lab.daemon().expect("a daemon runs");
-    std::fs::remove_dir_all(lab.directory().join("run").join(lab.name()).join("daemon")).unwrap();
+    fs::remove_dir_all(lab.directory().join("run").join(lab.name()).join("daemon")).unwrap();
     lab.start_daemon();
     assert_eq!(lab.daemons().len(), 1, "{:?}, of which {first} was there before", lab.daemons());
     assert!(!lab.daemons().contains(&first));
@@ -88,4 +95,39 @@ fn a_lab_whose_run_directory_was_emptied_has_one_daemon_again() {
     lab.down().ok();
     before.is_restored(&lab);
     lab.step("nothing is left");
+}
+
+/// Another lab comes and goes; this one has nothing of it and notices nothing.
+fn beside_another(lab: &TestLab, load: &Load) {
+    let processes = lab.processes();
+    let other = TestLab::empty();
+    let before = Footprint::of(&other);
+    other.start_daemon();
+    lab.start_daemon();
+    let [ours, theirs] = [lab, &other].map(|lab| lab.cli(&["env"]).ok());
+    for (said, lab) in [(&ours, lab), (&theirs, &other)] {
+        assert!(said.contains(&format!("TF_WORKSPACE='{}'", lab.name())), "{}", lab.name());
+    }
+    let differ = |name: &str| {
+        let line = |said: &str| said.lines().find(|line| line.contains(name)).map(str::to_owned);
+        assert!(line(&ours).is_some() && line(&ours) != line(&theirs), "{name} is the same in both");
+    };
+    // Who serves the provider, and the registry's password.
+    differ("TF_REATTACH_PROVIDERS");
+    differ("TF_VAR_github_token");
+    let authority = |lab: &TestLab| fs::read(lab.authority()).unwrap();
+    assert_ne!(authority(lab), authority(&other));
+    // Each has a namespace of the name: that one's client reaches nothing of this one.
+    let node = lab.parts().nodes[0].public.unwrap();
+    let reach = connect(&other.namespace("client"), SocketAddrV4::new(node, 443), SILENCE);
+    assert!(matches!(reach, Reach::Silence | Reach::NoRoute), "{reach}");
+    assert_eq!(other.parts(), Parts::default());
+    let gone = other.processes();
+    assert!(!gone.is_empty() && gone.values().all(|pid| !processes.values().any(|own| own == pid)));
+    other.down().ok();
+    before.is_restored(&other);
+    load.goes_on();
+    assert_eq!(lab.processes(), processes, "a part ended with another lab");
+    lab.kill_daemon();
+    lab.step("another lab has come and gone");
 }

@@ -13,6 +13,7 @@
 //! - [`databases`]: a primary that is frozen, killed, and replaced by its replica
 //! - [`changes`]: attributes that are changed with Terraform
 //! - [`storage`]: a primary whose disk is full
+//! - [`commands`]: the command line on a lab in which everything stands, and what Terraform says of what is not modelled
 //! - [`drift`]: what was changed by hand
 //! - [`life`]: apply twice, destroy, down, and a daemon that is killed while nothing changes
 //! - [`regions`]: one configuration in two regions
@@ -29,6 +30,7 @@
 
 mod arrows;
 mod changes;
+mod commands;
 mod databases;
 mod deployments;
 mod drift;

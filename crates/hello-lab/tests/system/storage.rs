@@ -1,7 +1,7 @@
 //! A primary whose disk is full: writes are refused, reads go on, and nothing that was acknowledged is lost.
 
 use crate::support::{
-    lab::{LONG, SOON, TestLab},
+    lab::{LONG, REGION, SOON, TestLab},
     load::{Client, Request, others},
     wait_for,
 };
@@ -89,7 +89,13 @@ fn a_full_disk_refuses_writes_and_loses_none() {
 }
 
 fn image(lab: &TestLab, database: &str) -> PathBuf {
-    lab.directory().join("data").join(lab.name()).join("databases").join(database).join("storage.ext4")
+    lab.directory()
+        .join("data")
+        .join(lab.name())
+        .join("databases")
+        .join(REGION)
+        .join(database)
+        .join("storage.ext4")
 }
 
 /// Waits until a user of the lab sees what is wrong.

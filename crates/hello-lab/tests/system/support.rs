@@ -6,13 +6,19 @@
 //! - [`probe`]: connections and questions from inside a namespace
 //! - [`load`]: clients that never stop asking
 //! - [`machine`]: what a lab has on the machine
+//! - [`traces`]: the same while it stands, to be compared with another moment
+//! - [`secrets`]: where its secrets can be read
+//! - [`follow`]: programs that do not end by themselves
 
 pub(crate) mod command;
+pub(crate) mod follow;
 pub(crate) mod lab;
 pub(crate) mod load;
 pub(crate) mod machine;
 pub(crate) mod parts;
 pub(crate) mod probe;
+pub(crate) mod secrets;
+pub(crate) mod traces;
 
 use std::{
     thread,

@@ -35,7 +35,8 @@ fn replica() -> Instance {
 }
 
 fn files() -> Files {
-    Files::of(&Lab::new("test", Path::new("/data"), Path::new("/it's run")), "hello-replica").unwrap()
+    Files::of(&Lab::new("test", Path::new("/data"), Path::new("/it's run")), "eu-west-1/hello-replica")
+        .unwrap()
 }
 
 fn parameters(of: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -58,7 +59,7 @@ fn the_group_overrides_the_labs_bounds_and_nothing_overrides_the_address() {
         "port = '5433'",
         "wal_level = 'replica'",
         "log_line_prefix = 'a''b\\\\c'",
-        "unix_socket_directories = '/it''s run/test/databases/hello-replica/socket'",
+        "unix_socket_directories = '/it''s run/test/sockets/74fe7f6e2dc1'",
     ] {
         assert!(lines.contains(&line), "{line} is missing in\n{text}");
     }

@@ -33,7 +33,7 @@ impl Work<'_> {
         let (server, answered) = self.observe_server(&namespace).await?;
         let link = match (&answered, self.source()) {
             (Some((own, status)), Some(source)) if status.role == Role::Standby => {
-                match self.source_session(source.identifier).await? {
+                match self.source_session(source.key).await? {
                     Some(session) => {
                         // One that went away while it was asked is asked again the next time.
                         replication::link(&session, own, status, &self.files.identifier).await.ok()

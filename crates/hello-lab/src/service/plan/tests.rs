@@ -29,6 +29,7 @@ fn task(id: &str, definition: &str, subnet: &str) -> Seen {
         created_at: NOW - 60_000,
         was_ready: true,
         failed: false,
+        outdated: false,
         status: Status::Running { health: Health::Healthy },
         target: Some(TargetHealth::Healthy),
     }
@@ -444,4 +445,14 @@ fn a_deleted_service_drains_targets_and_stops_the_rest() {
         matches!(&actions[..], [Action::Drain { id, .. }, Action::Stop { .. }] if id == "1"),
         "{actions:?}"
     );
+}
+
+#[test]
+fn a_change_of_the_network_configuration_replaces_tasks_of_the_same_definition() {
+    let old = ["1", "2"].map(|id| Seen { outdated: true, ..task(id, "api:2", "subnet-a") });
+    let plan = plan(&wanted(), &deployment(), Some("api:2"), &old, NOW);
+    assert_eq!(starts(&plan).len(), 2, "{:?}", plan.actions);
+    assert!(!plan.steady);
+    let ends = |action: &Action| matches!(action, Action::Drain { .. } | Action::Stop { .. });
+    assert!(!plan.actions.iter().any(ends), "none goes before another is ready: {:?}", plan.actions);
 }

@@ -2,6 +2,7 @@
 
 use super::{
     command::{Running, Said, run, start},
+    follow::Follower,
     parts::Parts,
     setting, wait_for,
 };
@@ -220,7 +221,8 @@ impl TestLab {
 
     /// What a database says to its superuser, over its socket: how a statement ended.
     pub(crate) fn sql(&self, identifier: &str, database: &str, statement: &str) -> Said {
-        let socket = self.directory().join("run").join(&self.name).join("databases").join(identifier);
+        let socket =
+            self.directory().join("run").join(&self.name).join("databases").join(REGION).join(identifier);
         let mut command = self.command("psql");
         command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "rdsadmin", "-d", database, "-h"]);
         run(command.arg(socket.join("socket")).args(["-c", statement]), SOON)
@@ -282,6 +284,17 @@ impl TestLab {
                 process.leads_its_group().then(|| (entry[mark.len()..].to_owned(), process.pid))
             })
             .collect()
+    }
+
+    /// The processes in its containers.
+    pub(crate) fn processes_in_tasks(&self) -> impl Iterator<Item = super::machine::Process> {
+        let group = format!("/hello-lab/{}/", self.name);
+        super::machine::processes().filter(move |process| process.groups().contains(&group))
+    }
+
+    /// The command line on it, under way.
+    pub(crate) fn follow(&self, arguments: &[&str]) -> Follower {
+        Follower::start(self.command(PROGRAM).args(arguments))
     }
 
     /// `down`; what it leaves is looked for by [`super::machine`].

@@ -34,6 +34,25 @@ impl Process {
         self.entries("environ")
     }
 
+    /// The letter of its state: `T` where it is stopped.
+    pub(crate) fn state(&self) -> char {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+        state.and_then(|state| state.trim().chars().next()).unwrap_or('X')
+    }
+
+    /// The control groups it is in.
+    pub(crate) fn groups(&self) -> String {
+        fs::read_to_string(format!("/proc/{}/cgroup", self.pid)).unwrap_or_default()
+    }
+
+    /// The process that it is of.
+    pub(crate) fn parent(&self) -> Option<Process> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+        Some(Process { pid: parent.trim().parse().ok()? })
+    }
+
     /// Is it the first of its process group?
     pub(crate) fn leads_its_group(&self) -> bool {
         let pid = nix::unistd::Pid::from_raw(self.pid);
@@ -93,10 +112,8 @@ impl Footprint {
             line.contains(directory.to_str().unwrap()) || line.contains(&format!("/hl-{name}-"))
         });
         own.extend(of_lab.map(|line| format!("mount {line}")));
-        let mut groups = Vec::new();
-        groups_below(Path::new("/sys/fs/cgroup"), 4, &mut groups);
         own.extend(
-            groups
+            groups()
                 .into_iter()
                 .filter(|group| group.file_name().is_some_and(|last| last == name))
                 .map(|group| format!("cgroup {}", group.display())),
@@ -145,6 +162,13 @@ impl Footprint {
             if left.is_empty() { Ok(()) } else { Err(left.join("\n")) }
         });
     }
+}
+
+/// All control groups that may be a lab's.
+pub(crate) fn groups() -> Vec<PathBuf> {
+    let mut groups = Vec::new();
+    groups_below(Path::new("/sys/fs/cgroup"), 4, &mut groups);
+    groups
 }
 
 fn groups_below(directory: &Path, depth: u32, found: &mut Vec<PathBuf>) {
