@@ -66,21 +66,21 @@ async fn a_full_disk_is_told_while_the_server_still_answers_and_the_machines_dis
     let taken = || fs::metadata(&image).unwrap().blocks() * 512;
     let before = taken();
     let told = bench.databases.disturbed();
-    bench.databases.fill("hello").await.unwrap();
+    bench.databases.fill(&of("hello")).await.unwrap();
     tokio::time::timeout(Duration::from_secs(1), told).await.expect("whoever looks after it is told");
-    assert_eq!(bench.databases.status("hello").await.unwrap(), Status::StorageFull);
+    assert_eq!(bench.databases.status(&of("hello")).await.unwrap(), Status::StorageFull);
     assert_eq!(bench.databases.reconcile(&instance).await.unwrap(), Status::StorageFull);
     assert_eq!(bench.client(&instance).tell("select i from t"), "1", "reads need no room");
     // A second time finds nothing to fill.
-    bench.databases.fill("hello").await.unwrap();
+    bench.databases.fill(&of("hello")).await.unwrap();
     nix::unistd::syncfs(fs::File::open(bench.lab.data("databases").join("eu-west-1/hello/volume")).unwrap())
         .unwrap();
     let grown = taken().saturating_sub(before);
     assert!(grown < 32 << 20, "filling 20 GiB has taken {grown} bytes of the machine");
-    bench.databases.restore("hello").unwrap();
+    bench.databases.restore(&of("hello")).unwrap();
     bench.make(&instance).await;
     // One that has no fault is restored too.
-    bench.databases.restore("hello").unwrap();
+    bench.databases.restore(&of("hello")).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +91,7 @@ async fn a_server_that_had_no_room_for_its_log_is_not_started_before_there_is_so
     let client = bench.client(&instance);
     client.tell("create table t as select 1 as i");
     let pid = bench.pid("hello");
-    bench.databases.fill("hello").await.unwrap();
+    bench.databases.fill(&of("hello")).await.unwrap();
     // More than the rest of the WAL file that is there.
     let logged = client
         .ask("select pg_logical_emit_message(true, '', repeat('x', 1000000)) from generate_series(1, 40)");
@@ -105,8 +105,8 @@ async fn a_server_that_had_no_room_for_its_log_is_not_started_before_there_is_so
         assert_eq!(bench.databases.reconcile(&instance).await.unwrap(), Status::StorageFull);
         assert_eq!(process(), None, "it was started, and could not recover");
     }
-    assert_eq!(bench.databases.status("hello").await.unwrap(), Status::StorageFull);
-    bench.databases.restore("hello").unwrap();
+    assert_eq!(bench.databases.status(&of("hello")).await.unwrap(), Status::StorageFull);
+    bench.databases.restore(&of("hello")).unwrap();
     bench.make(&instance).await;
     client.until("select count(*) from t", "1").await;
 }
@@ -115,12 +115,12 @@ async fn a_server_that_had_no_room_for_its_log_is_not_started_before_there_is_so
 async fn storage_that_is_not_mounted_is_not_filled_since_below_it_is_the_machines_disk() {
     let bench = Bench::new("bare");
     let instance = bench.primary("hello", 1);
-    assert!(matches!(bench.databases.fill("hello").await, Err(DatabaseError::NoInstance(_))));
+    assert!(matches!(bench.databases.fill(&of("hello")).await, Err(DatabaseError::NoInstance(_))));
     bench.make(&instance).await;
-    bench.databases.stop("hello").await.unwrap();
+    bench.databases.stop(&of("hello")).await.unwrap();
     let volume = bench.lab.data("databases").join("eu-west-1/hello/volume");
     assert!(Command::new("umount").arg(&volume).status().unwrap().success());
-    let refused = bench.databases.fill("hello").await.unwrap_err();
+    let refused = bench.databases.fill(&of("hello")).await.unwrap_err();
     assert!(matches!(refused, DatabaseError::State { what: "filled", .. }), "{refused}");
     assert_eq!(fs::read_dir(&volume).unwrap().count(), 0);
     assert_eq!(bench.databases.start(&instance).await.unwrap(), Status::Available);

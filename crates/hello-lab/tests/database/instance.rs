@@ -200,7 +200,8 @@ async fn storage_grows_whole_and_never_below_a_mount_that_somebody_else_still_ha
     holder.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
     instance.storage *= 4;
     let grown = bench.databases.reconcile(&instance).await;
-    let running = bench.lab.processes().adopt("database.hello").unwrap().map(|running| running.pid());
+    let running =
+        bench.lab.processes().adopt("database.eu-west-1.hello").unwrap().map(|running| running.pid());
     let pid = holder.id();
     holder.kill().unwrap();
     holder.wait().unwrap();
@@ -216,7 +217,7 @@ async fn storage_grows_whole_and_never_below_a_mount_that_somebody_else_still_ha
     assert!(size > instance.storage / 10 * 9, "{size} bytes");
     assert_eq!(bench.client(&instance).tell("select i from t"), "1");
 
-    bench.databases.stop("hello").await.unwrap();
+    bench.databases.stop(&of("hello")).await.unwrap();
     assert!(Command::new("umount").arg(directory.join("volume")).status().unwrap().success());
     let checked =
         Command::new("e2fsck").args(["-f", "-n"]).arg(directory.join("storage.ext4")).output().unwrap();

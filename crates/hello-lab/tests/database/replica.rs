@@ -242,7 +242,7 @@ async fn a_replica_that_has_not_seen_a_smaller_value_of_its_source_starts_with_t
     bench.make(&primary).await;
     bench.make(&replica).await;
 
-    bench.databases.stop("hello-replica").await.unwrap();
+    bench.databases.stop(&of("hello-replica")).await.unwrap();
     assert_eq!(bench.databases.reboot(&primary).await.unwrap(), Status::Available);
     assert_eq!(bench.client(&primary).tell("show max_connections"), "40");
     // What it has of the log still says 60, and with less it would end at its start.

@@ -1,6 +1,6 @@
 //! Storage that the kernel does not write to any more, and state that cannot be read.
 
-use crate::fixture::Bench;
+use crate::fixture::{Bench, of};
 use std::{fs, path::PathBuf, process::Command};
 
 fn directory(bench: &Bench) -> PathBuf {
@@ -22,7 +22,7 @@ async fn a_volume_that_was_made_read_only_is_checked_and_written_to_again() {
     bench.make(&instance).await;
     let client = bench.client(&instance);
     client.tell("create table kept as select 1 as i");
-    bench.databases.stop("hello").await.unwrap();
+    bench.databases.stop(&of("hello")).await.unwrap();
     make_read_only(&bench);
     bench.databases.start(&instance).await.unwrap();
     bench.make(&instance).await;
@@ -35,7 +35,7 @@ async fn an_instance_on_a_read_only_volume_is_removed_wholly() {
     let bench = Bench::new("goesro");
     let instance = bench.primary("hello", 1);
     bench.make(&instance).await;
-    bench.databases.stop("hello").await.unwrap();
+    bench.databases.stop(&of("hello")).await.unwrap();
     make_read_only(&bench);
     bench.databases.teardown().await.unwrap();
     assert_eq!(bench.leftovers(), Vec::<String>::new());
