@@ -242,7 +242,7 @@ fn report(problems: &[preflight::Problem]) -> ExitCode {
     for problem in problems {
         let _ = writeln!(io::stderr(), "{}\n    {}", problem.what, problem.way_out);
     }
-    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if problems.iter().any(|problem| problem.stops) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 #[cfg(test)]
