@@ -75,7 +75,7 @@ enum Command {
     Fault {
         /// What to do.
         fault: Fault,
-        /// The part: task/ID, db/NAME, alb/NAME/SUBNET, nat/ID; as short as it is unique.
+        /// The part: task/ID, db/NAME, alb/NAME/SUBNET, nat/ID, igw/ID, dns/VPC, registry, client; as short as it is unique.
         part: String,
     },
     /// Do to a database instance what `aws rds` would: promote, reboot, stop, start, snapshot.

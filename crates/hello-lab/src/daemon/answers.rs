@@ -7,10 +7,7 @@ use crate::{
     environment,
     events::{Event, clock},
     logs::{Logs, reader::Filter},
-    meaning::{
-        interfaces,
-        network::{InternetHost, resolver_in},
-    },
+    meaning::network::{self, InternetHost, resolver_in},
     preflight, status,
     store::StoreError,
     timeouts,
@@ -195,14 +192,18 @@ impl Answers {
     /// Sends a signal to the processes of a part: all that live in its namespace. What looks after a task lives there
     /// too, but belongs to the lab: it has to say how the task ended.
     async fn signal(&self, owner: &str, signal: Signal) -> Result<(), String> {
-        let namespace = interfaces::namespace(&self.context.lab, owner);
+        let namespace = network::namespace(&self.context.lab, owner);
         let shim = owner.split_once("/task/").map(|(_, id)| crate::task::tasks::shim(id));
         let processes = self.context.lab.processes();
         let send = move || processes.signal_namespace(&namespace, signal, shim.as_deref());
         let sent = tokio::task::spawn_blocking(send);
         let count = sent.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         if count == 0 && signal != Signal::SIGCONT {
-            return Err(format!("no process runs in {owner}"));
+            let way_out = match owner.split('/').nth(1) {
+                Some("igw" | "nat") => ": the kernel itself translates addresses; cut it off instead",
+                _ => "",
+            };
+            return Err(format!("no process runs in {owner}{way_out}"));
         }
         Ok(())
     }
@@ -270,7 +271,7 @@ impl Answers {
             let task = owner.split('/').nth(1).filter(|kind| *kind == "task").and(owner.rsplit('/').next());
             let subnet = contents.interfaces.get(&owner).map(|interface| interface.subnet.as_str());
             Location {
-                namespace: interfaces::namespace(&self.context.lab, &owner).name().to_owned(),
+                namespace: network::namespace(&self.context.lab, &owner).name().to_owned(),
                 container: task
                     .map(|task| (task.to_owned(), container_of(&contents, task).unwrap_or_default())),
                 resolver: subnet.and_then(|subnet| resolver_in(&contents, subnet)),

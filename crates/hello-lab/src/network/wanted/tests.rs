@@ -8,7 +8,7 @@ fn network() -> Network {
     )]);
     let ranges = vec!["203.0.113.0/24".parse().unwrap()];
     let internet = Internet { namespace: "internet".to_owned(), ranges, hosts };
-    Network { internet, vpcs: BTreeMap::from([("vpc-1".to_owned(), vpc())]) }
+    Network { internet, vpcs: BTreeMap::from([("vpc-1".to_owned(), vpc())]), cut: BTreeSet::new() }
 }
 
 fn vpc() -> Vpc {
@@ -229,4 +229,19 @@ fn only_routers_and_gateways_pass_packets_on() {
 fn a_network_without_internet_has_no_namespace_without_a_name() {
     let wanted = wanted(|network, _| network.internet = Internet::default());
     assert!(!wanted.namespaces.contains_key(""), "{:?}", wanted.namespaces.keys());
+}
+
+#[test]
+fn a_host_and_a_resolver_that_are_cut_off_keep_their_namespaces_and_have_no_link() {
+    let mut network = network();
+    let resolver = network.vpcs["vpc-1"].resolver.clone().unwrap();
+    let host = network.internet.hosts.values().next().unwrap().clone();
+    let linked = Wanted::of(&network);
+    network.cut.extend([resolver.namespace.clone(), host.namespace.clone()]);
+    let cut = Wanted::of(&network);
+    for namespace in [&resolver.namespace, &host.namespace] {
+        assert!(!linked.namespaces[namespace].links.is_empty());
+        assert_eq!(cut.namespaces[namespace].links.len(), 0, "{namespace}");
+    }
+    assert_eq!(cut.refused, linked.refused);
 }
