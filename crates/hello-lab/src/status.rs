@@ -276,6 +276,7 @@ mod tests {
         ] {
             assert_eq!(owner_of(&contents, name).unwrap(), owner);
         }
-        assert!(!owner_of(&contents, "nobody").unwrap_err().contains("range"));
+        let known = owner_of(&contents, "nobody").unwrap_err();
+        assert!(known.split(&[' ', ',']).all(|name| name != "range"), "{known}");
     }
 }
