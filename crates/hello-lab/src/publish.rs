@@ -144,9 +144,9 @@ impl PublishedPorts {
             }
             Err(error) => errors.push(error),
         }
-        for directory in ["publish", "published"] {
-            errors.extend(subcommand::remove_empty(&self.lab.run(directory)).err());
-        }
+        errors.extend(subcommand::remove_empty(&self.lab.run("publish")).err());
+        // Also the numbers of ports that were withdrawn.
+        errors.extend(gone(fs::remove_dir_all(self.lab.run("published"))).err());
         errors
     }
 
