@@ -245,10 +245,21 @@ fn report(problems: &[preflight::Problem]) -> ExitCode {
     if problems.iter().any(|problem| problem.stops) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
+/// The port that a lab is published at unless another one is asked for: a free one, so that labs stand side by side, but
+/// for the default lab, whose address people know.
+fn port_of(lab: &str) -> u16 {
+    if lab == DEFAULT_LAB { DEFAULT_PORT } else { 0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+
+    #[test]
+    fn the_default_lab_has_a_port_of_its_own_and_others_a_free_one() {
+        assert_eq!((port_of("default"), port_of("second")), (8443, 0));
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

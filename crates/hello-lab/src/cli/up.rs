@@ -1,6 +1,6 @@
 //! `up`: from nothing to everything running.
 
-use super::{DEFAULT_PORT, ask, report};
+use super::{ask, port_of, report};
 use crate::{
     control::{Client, Request},
     daemon,
@@ -133,7 +133,7 @@ pub(super) async fn start(lab: &Lab, data: &Path, port: Option<u16>) -> anyhow::
         }
         daemon::kill(lab).await.context("end a daemon without a socket")?;
     }
-    let port = port.unwrap_or(if lab.name() == DEFAULT_LAB { DEFAULT_PORT } else { 0 });
+    let port = port.unwrap_or_else(|| port_of(lab.name()));
     // Parts that outlived their daemon hold the port already.
     let published = lab.run("published").exists();
     let problems = preflight::problems(&Machine::this(data, Some(port).filter(|_| !published)));
