@@ -153,8 +153,11 @@ impl Authority {
             .subject_alt_names
             .extend(addresses.iter().map(|address| SanType::IpAddress((*address).into())));
         // The names that count are the alternative ones; a common name holds 64 characters at most.
-        let common = names.iter().find(|name| name.len() <= 64).cloned();
-        params.distinguished_name = distinguished(&common.unwrap_or_else(|| self.name.clone()));
+        // It must not be the authority's own: OpenSSL takes such a certificate for one that has signed itself.
+        let label =
+            || names.iter().next().and_then(|name| name.split('.').next()).filter(|label| label.len() <= 64);
+        let common = names.iter().map(String::as_str).find(|name| name.len() <= 64).or_else(label);
+        params.distinguished_name = distinguished(common.unwrap_or("an address of the lab"));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;

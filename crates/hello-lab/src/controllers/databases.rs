@@ -22,6 +22,8 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     let (ended, ends) = watch::channel(0);
     let mut workers = JoinSet::new();
     let mut working: BTreeMap<String, task::Id> = BTreeMap::new();
+    // One that is there all the time: an end between two looks is not missed.
+    let mut next_end = Box::pin(context.databases.ended());
     loop {
         wake.begin();
         while let Some(ended) = workers.try_join_next_with_id() {
@@ -44,7 +46,8 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
         }
         let woken = tokio::select! {
             woken = wake.wait(pause(true)) => woken.is_some(),
-            () = context.databases.ended() => {
+            () = &mut next_end => {
+                next_end.set(context.databases.ended());
                 ended.send_modify(|count| *count += 1);
                 true
             }
@@ -67,7 +70,8 @@ async fn work(
 ) {
     let part = part::database(region, identifier);
     let mut wake = Wake::new(context, Some(ends), stop);
-    let mut done: Option<Instance> = None;
+    // What was last looked at, and whether it was as it should be.
+    let mut seen: Option<(Instance, bool)> = None;
     let mut cause = Cause::Time;
     loop {
         wake.begin();
@@ -78,7 +82,7 @@ async fn work(
             return;
         };
         let well = if resource.deleting {
-            done = None;
+            seen = None;
             delete(context, &part, resource, generation).await
         } else {
             let model = model(context, resource);
@@ -88,18 +92,21 @@ async fn work(
                     false
                 }
                 // A change elsewhere in the world needs no look at the database.
-                Some(_) if cause == Cause::World && done == model => {
+                Some(instance) if cause == Cause::World && is_seen(seen.as_ref(), instance) == Some(true) => {
                     context.set(&part, Condition::Ready(generation));
                     true
                 }
-                Some(_) if !context.has_network(generation) => {
-                    context.wait_for(&part, "its network interface");
+                Some(instance) if !context.has_network(generation) => {
+                    // What was found wrong with it still is, and says more.
+                    if is_seen(seen.as_ref(), instance).is_none() {
+                        context.wait_for(&part, "its network interface");
+                    }
                     false
                 }
                 Some(instance) => {
                     let (condition, well) = reconcile(context, instance, generation).await;
                     // One that was stopped or refused is looked at again after every change: it may be another now.
-                    done = model.filter(|_| matches!(condition, Condition::Ready(_)));
+                    seen = model.map(|instance| (instance, matches!(condition, Condition::Ready(_))));
                     context.set(&part, condition);
                     well
                 }
@@ -112,6 +119,11 @@ async fn work(
             None => return,
         }
     }
+}
+
+/// Was this very model looked at, and was it well then?
+fn is_seen(seen: Option<&(Instance, bool)>, instance: &Instance) -> Option<bool> {
+    seen.filter(|(model, _)| model == instance).map(|(_, well)| *well)
 }
 
 /// What an instance should be, its certificate included; `None` while its address is not given yet.

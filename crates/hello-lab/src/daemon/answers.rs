@@ -4,7 +4,7 @@ use crate::{
     board::{Condition, Until, part},
     control::{DatabaseOperation, Fault, Handler, Location, Replies, Request},
     controllers::{Context, databases, internet},
-    environment,
+    database, environment,
     events::{Event, clock},
     logs::{Logs, reader::Filter},
     meaning::network::{self, InternetHost, resolver_in},
@@ -41,7 +41,9 @@ impl Handler for Answers {
             Request::Events { follow, last } => self.events(follow, last, replies).await,
             Request::Logs { group, follow } => self.logs(&group, follow, replies).await,
             Request::Fault { fault, part } => self.fault(fault, &part).await,
-            Request::Database { operation, identifier } => self.database(&operation, &identifier).await,
+            Request::Database { operation, identifier } => {
+                self.database(&operation, &identifier, replies).await
+            }
             Request::Push { layout, repository } => self.push(&layout, &repository).await,
             Request::Locate { part } => self.locate(&part),
             Request::Settle => self.settle(replies).await,
@@ -208,7 +210,12 @@ impl Answers {
         Ok(())
     }
 
-    async fn database(&self, operation: &DatabaseOperation, identifier: &str) -> Result<String, String> {
+    async fn database(
+        &self,
+        operation: &DatabaseOperation,
+        identifier: &str,
+        replies: &Replies,
+    ) -> Result<String, String> {
         let databases = &self.context.databases;
         let contents = self.context.world.snapshot();
         let resource = status::database(&contents, identifier)?;
@@ -218,16 +225,37 @@ impl Answers {
                 "{identifier} has no address yet: `hello-lab status` says what it waits for"
             ));
         };
-        let key = &instance.key();
-        let done = match operation {
-            DatabaseOperation::Promote => {
-                databases.promote(key).await.map(|()| "is a primary now".to_owned())
+        let (databases, key) = (databases.clone(), instance.key());
+        let operation = operation.clone();
+        // It goes on where the caller hangs up, as on AWS: nothing is left half done.
+        let mut work = tokio::spawn(async move {
+            match operation {
+                DatabaseOperation::Promote => {
+                    databases.promote(&key).await.map(|()| "is a primary now".to_owned())
+                }
+                DatabaseOperation::Reboot => {
+                    databases.reboot(&instance).await.map(|_| "was rebooted".to_owned())
+                }
+                DatabaseOperation::Stop => databases.stop(&key).await.map(|()| "is stopped".to_owned()),
+                DatabaseOperation::Start => {
+                    databases.start(&instance).await.map(|_| "was started".to_owned())
+                }
+                DatabaseOperation::Snapshot { name } => {
+                    databases.snapshot(&key, &name).await.map(|_| format!("is kept as snapshot {name}"))
+                }
             }
-            DatabaseOperation::Reboot => databases.reboot(&instance).await.map(|_| "was rebooted".to_owned()),
-            DatabaseOperation::Stop => databases.stop(key).await.map(|()| "is stopped".to_owned()),
-            DatabaseOperation::Start => databases.start(&instance).await.map(|_| "was started".to_owned()),
-            DatabaseOperation::Snapshot { name } => {
-                databases.snapshot(key, name).await.map(|_| format!("is kept as snapshot {name}"))
+        });
+        // It may have to wait for other work on the instance, a copy above all.
+        let (key, mut told) = (database::key(region, identifier), None);
+        let done = loop {
+            tokio::select! {
+                done = &mut work => break done.map_err(|error| error.to_string())?,
+                () = tokio::time::sleep(timeouts::DATABASE_PATIENCE) => {}
+            }
+            let doing = self.context.databases.doing(&key);
+            if let Some(words) = doing.filter(|_| doing != told) {
+                replies.line(format!("{identifier} is being {words} ...")).await;
+                told = doing;
             }
         };
         let sentence = format!("{identifier} {}", done.map_err(|error| error.to_string())?);
