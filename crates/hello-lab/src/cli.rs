@@ -75,7 +75,7 @@ enum Command {
     Fault {
         /// What to do.
         fault: Fault,
-        /// The part: task/ID, db/NAME, alb/NAME/SUBNET, nat/ID; as short as it is unique.
+        /// The part: task/ID, db/NAME, alb/NAME/SUBNET, nat/ID, igw/ID, dns/VPC, registry, client; as short as it is unique.
         part: String,
     },
     /// Do to a database instance what `aws rds` would: promote, reboot, stop, start, snapshot.
@@ -242,13 +242,24 @@ fn report(problems: &[preflight::Problem]) -> ExitCode {
     for problem in problems {
         let _ = writeln!(io::stderr(), "{}\n    {}", problem.what, problem.way_out);
     }
-    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if problems.iter().any(|problem| problem.stops) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// The port that a lab is published at unless another one is asked for: a free one, so that labs stand side by side, but
+/// for the default lab, whose address people know.
+fn port_of(lab: &str) -> u16 {
+    if lab == DEFAULT_LAB { DEFAULT_PORT } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+
+    #[test]
+    fn the_default_lab_has_a_port_of_its_own_and_others_a_free_one() {
+        assert_eq!((port_of("default"), port_of("second")), (8443, 0));
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -93,7 +93,7 @@ impl Databases {
     /// nothing more can be done for it now. Called again, it goes on from there. An error means that what is wanted cannot
     /// be.
     pub async fn reconcile(&self, instance: &Instance) -> Result<Status, DatabaseError> {
-        let _alone = self.shared.lock(&instance.key()).await;
+        let _alone = self.shared.lock(&instance.key(), "made as it should be").await;
         let mut work = Work::begin(&self.shared, instance).await?;
         let mut steps = Vec::new();
         while steps.len() < MAX_STEPS {
@@ -172,7 +172,7 @@ impl Databases {
 
     /// Stops an instance, and keeps it stopped until [`Databases::start`].
     pub async fn stop(&self, key: &str) -> Result<(), DatabaseError> {
-        let _alone = self.shared.lock(key).await;
+        let _alone = self.shared.lock(key, "stopped").await;
         let (files, mut state) = self.known(key)?;
         state.stopped = true;
         files.write_state(&state)?;
@@ -192,7 +192,7 @@ impl Databases {
     }
 
     async fn note(&self, key: &str, change: impl FnOnce(&mut State)) -> Result<(), DatabaseError> {
-        let _alone = self.shared.lock(key).await;
+        let _alone = self.shared.lock(key, "looked at").await;
         let (files, mut state) = self.known(key)?;
         change(&mut state);
         files.write_state(&state)
@@ -201,7 +201,7 @@ impl Databases {
     /// Makes a replica an instance of its own, for good: from now on a model that calls it a replica does not count.
     /// Nothing is done to an instance that is none.
     pub async fn promote(&self, key: &str) -> Result<(), DatabaseError> {
-        let _alone = self.shared.lock(key).await;
+        let _alone = self.shared.lock(key, "promoted").await;
         let (files, mut state) = self.known(key)?;
         let session = self.session(&files, &state, "promoted").await?;
         let asked = session.client().query_one("select pg_is_in_recovery()", &[]);
@@ -221,7 +221,7 @@ impl Databases {
 
     /// Copies an instance's data under a name.
     pub async fn snapshot(&self, key: &str, name: &str) -> Result<Snapshot, DatabaseError> {
-        let _alone = self.shared.lock(key).await;
+        let _alone = self.shared.lock(key, "copied for a snapshot").await;
         let (files, state) = self.known(key)?;
         self.take(&files, &state, name).await
     }
@@ -229,7 +229,7 @@ impl Databases {
     async fn take(&self, files: &Files, state: &State, name: &str) -> Result<Snapshot, DatabaseError> {
         let key = key(&files.region, checked_name(name)?);
         // No region has a name with a dot.
-        let _alone = self.shared.lock(&format!("snapshot.{key}")).await;
+        let _alone = self.shared.lock(&format!("snapshot.{key}"), "taken").await;
         if snapshot::find(&self.shared.lab, &key)?.is_some() {
             return Err(DatabaseError::SnapshotExists(name.to_owned()));
         }
@@ -256,6 +256,11 @@ impl Databases {
         Session::connect(files, endpoint.port).await.map_err(|refusal| refused(refusal.reason))
     }
 
+    /// What is being done with an instance, as a participle: other work on it waits for that.
+    pub fn doing(&self, key: &str) -> Option<&'static str> {
+        self.shared.doing(key)
+    }
+
     /// All snapshots, by region and name.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>, DatabaseError> {
         snapshot::list(&self.shared.lab)
@@ -269,7 +274,7 @@ impl Databases {
     /// Removes an instance with all its files, after a last snapshot where one is wanted. One that is gone already is no
     /// error, so a deletion that was cut off goes on when it is asked for again.
     pub async fn delete(&self, key: &str, final_snapshot: Option<&str>) -> Result<(), DatabaseError> {
-        let _alone = self.shared.lock(key).await;
+        let _alone = self.shared.lock(key, "deleted").await;
         let files = Files::of(&self.shared.lab, key)?;
         if let (Some(name), Some(mut state)) = (final_snapshot, files.read_state()?) {
             self.take_last(&files, &mut state, checked_name(name)?).await?;
@@ -326,7 +331,7 @@ impl Databases {
         let mut note =
             |result: Result<(), DatabaseError>| problems.extend(result.err().map(|error| error.to_string()));
         for key in files::keys(lab) {
-            let _alone = self.shared.lock(&key).await;
+            let _alone = self.shared.lock(&key, "removed").await;
             match Files::of(lab, &key) {
                 Ok(files) => note(self.remove(&files).await),
                 Err(error) => note(Err(error)),

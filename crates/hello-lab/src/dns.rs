@@ -13,6 +13,7 @@ pub mod model;
 pub mod server;
 
 use crate::{
+    files::{PASSING, write_whole},
     lab::Lab,
     network::netns::Namespace,
     subcommand::{self, Subcommand},
@@ -52,7 +53,7 @@ impl DnsServers {
         let path = server.directory.join(DATA);
         let wanted = serde_json::to_vec_pretty(data)?;
         if !fs::read(&path).is_ok_and(|has| has == wanted) {
-            subcommand::replace(&path, &wanted, 0o644)?;
+            write_whole(&path, &wanted, PASSING.with_mode(0o644))?;
         }
         let mut arguments = vec!["dns-server".to_owned(), "--data".to_owned(), DATA.to_owned()];
         for address in addresses {

@@ -2,15 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::OpenOptions,
-    io::Write as _,
-    path::PathBuf,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::broadcast;
 
 /// Events that a slow follower may be behind before it misses some.
 const BACKLOG: usize = 1024;
+
+/// Bytes of events after which a new file is begun. The one before it is kept, and no older one.
+const SEGMENT: u64 = 4 << 20;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +31,7 @@ pub struct Event {
 #[derive(Debug)]
 pub struct Events {
     file: PathBuf,
+    writing: Mutex<()>,
     followers: broadcast::Sender<Event>,
 }
 
@@ -45,7 +50,7 @@ pub fn clock(milliseconds: u64) -> String {
 impl Events {
     /// Events kept in `file`.
     pub fn new(file: PathBuf) -> Events {
-        Events { file, followers: broadcast::Sender::new(BACKLOG) }
+        Events { file, writing: Mutex::default(), followers: broadcast::Sender::new(BACKLOG) }
     }
 
     /// The file they are kept in.
@@ -59,16 +64,23 @@ impl Events {
         let event = Event { at: now(), part: part.to_owned(), message: message.to_owned() };
         let mut line = serde_json::to_vec(&event).expect("texts and a number are JSON");
         line.push(b'\n');
-        let written = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.file)
-            .and_then(|mut file| file.write_all(&line));
-        if let Err(error) = written {
+        if let Err(error) = self.write(&line) {
             tracing::warn!("failed to write an event: {error}");
         }
         // Nobody may be following.
         let _ = self.followers.send(event);
+    }
+
+    fn write(&self, line: &[u8]) -> io::Result<()> {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if fs::metadata(&self.file).is_ok_and(|file| file.len() > SEGMENT) {
+            fs::rename(&self.file, self.older())?;
+        }
+        OpenOptions::new().create(true).append(true).open(&self.file)?.write_all(line)
+    }
+
+    fn older(&self) -> PathBuf {
+        self.file.with_extension("older.jsonl")
     }
 
     /// Told of each event from now on.
@@ -78,16 +90,64 @@ impl Events {
 
     /// The last events, oldest first.
     pub fn last(&self, count: usize) -> Vec<Event> {
-        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        let from = lines.len().saturating_sub(count);
-        lines[from..].iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        let mut lines = last_lines(&self.file, count).unwrap_or_default();
+        if lines.len() < count {
+            let mut older = last_lines(&self.older(), count - lines.len()).unwrap_or_default();
+            older.append(&mut lines);
+            lines = older;
+        }
+        lines.iter().filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }
+}
+
+/// The last lines of a file, read from its end.
+fn last_lines(path: &Path, count: usize) -> io::Result<Vec<Vec<u8>>> {
+    const PIECE: u64 = 64 << 10;
+    let mut file = File::open(path)?;
+    let mut from = file.metadata()?.len();
+    let mut text = Vec::new();
+    let mut ends = 0;
+    // The line before the first of them may be cut.
+    while from > 0 && ends <= count {
+        let length = from.min(PIECE);
+        from -= length;
+        file.seek(SeekFrom::Start(from))?;
+        let mut piece = Vec::new();
+        Read::by_ref(&mut file).take(length).read_to_end(&mut piece)?;
+        ends += piece.split(|byte| *byte == b'\n').count() - 1;
+        piece.append(&mut text);
+        text = piece;
+    }
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    Ok(lines[lines.len().saturating_sub(count)..].iter().map(|line| line.to_vec()).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_is_bounded_and_the_last_events_are_found_across_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let events = Events::new(directory.path().join("events.jsonl"));
+        let sentence = "x".repeat(100 << 10);
+        for number in 0..130 {
+            events.tell("part", &format!("{number} {sentence}"));
+        }
+        let bytes: u64 = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .sum();
+        assert!(bytes < 3 * SEGMENT, "{bytes}");
+        for count in [1, 30, 45] {
+            let numbers: Vec<usize> = events
+                .last(count)
+                .iter()
+                .map(|event| event.message.split(' ').next().unwrap().parse().unwrap())
+                .collect();
+            assert_eq!(numbers, (130 - count..130).collect::<Vec<_>>());
+        }
+    }
 
     #[tokio::test]
     async fn an_event_is_kept_and_reaches_who_follows() {

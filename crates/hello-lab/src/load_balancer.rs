@@ -19,7 +19,12 @@ mod plan;
 mod policy;
 mod rules;
 
-use crate::{files::gone, lab::Lab, process::User, subcommand::replace, timeouts};
+use crate::{
+    files::{PASSING, gone, write_whole},
+    lab::Lab,
+    process::User,
+    timeouts,
+};
 pub use node::NodeStatus;
 pub use plan::Health;
 
@@ -371,7 +376,7 @@ impl Balancer {
             }
         }
         if draining != work.draining {
-            replace(&self.directory.join("draining"), &serde_json::to_vec(&draining)?, 0o600)?;
+            write_whole(&self.directory.join("draining"), &serde_json::to_vec(&draining)?, PASSING)?;
             work.draining = draining;
         }
         Ok(expired)

@@ -14,7 +14,7 @@ pub mod reader;
 pub mod stream;
 
 use crate::{
-    files::{gone, write_whole},
+    files::{DURABLE, gone, write_whole},
     lab::Lab,
     logs::{
         reader::{Filter, Reader},
@@ -80,7 +80,7 @@ impl Logs {
     pub fn put_group(&self, group: &Group) -> io::Result<()> {
         let directory = self.group(&group.name);
         fs::create_dir_all(&directory)?;
-        write_whole(&directory.join(GROUP), &serde_json::to_vec(group)?)
+        write_whole(&directory.join(GROUP), &serde_json::to_vec(group)?, DURABLE)
     }
 
     /// Removes the group with all its streams; one that is gone already is no error.
@@ -109,7 +109,7 @@ impl Logs {
         }
         let directory = directory.join(name::encoded(stream));
         fs::create_dir_all(&directory)?;
-        write_whole(&directory.join(STREAM), &serde_json::to_vec(stream)?)?;
+        write_whole(&directory.join(STREAM), &serde_json::to_vec(stream)?, DURABLE)?;
         Ok(Stream::open(directory))
     }
 

@@ -120,6 +120,30 @@ pub fn reconcile(lab: &Lab, network: &Network) -> Result<Report, NetworkError> {
     if plan.actions.is_empty() { Ok(report) } else { Err(NetworkError::Unsettled(plan.actions)) }
 }
 
+/// What this machine's kernel, or who runs this, lacks to make a network, each as a sentence. It is tried out in a namespace
+/// without a name, which ends with the try.
+pub fn lacking() -> Vec<String> {
+    let tried = netns::unnamed(|| {
+        netlink::here(async |kernel| {
+            let mut lacking = Vec::new();
+            if let Err(error) = kernel.add_pair("try", "tried").await {
+                lacking.push(format!("veth links cannot be made: {error}"));
+            }
+            // A filter with state and translation of addresses, as routers and gateways have.
+            let rules = "add table inet try; \
+                         add chain inet try filter { type filter hook forward priority 0; policy drop; }; \
+                         add rule inet try filter ct state established,related accept; \
+                         add chain inet try translation { type nat hook postrouting priority 100; }; \
+                         add rule inet try translation masquerade";
+            if let Err(error) = netlink::nft(&["-f", "-"], rules).await {
+                lacking.push(format!("packets cannot be filtered and translated by nftables: {error}"));
+            }
+            Ok(lacking)
+        })
+    });
+    tried.unwrap_or_else(|error| vec![format!("network namespaces cannot be made: {error}")])
+}
+
 /// Removes every namespace of `lab`, and with it all links, routes and filters. Processes inside are not its business.
 pub fn teardown(lab: &Lab) -> Result<(), NetworkError> {
     let namespaces = Namespace::with_prefix(&lab.namespace_prefix()).map_err(NetworkError::List)?;

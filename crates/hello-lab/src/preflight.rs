@@ -1,10 +1,12 @@
 //! What a machine must have before anything is made: all that is missing, in one go, each with the way out.
 
+use crate::{network, process::User};
 use std::{
     ffi::OsStr,
     fs,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 /// Something that is missing.
@@ -14,6 +16,8 @@ pub struct Problem {
     pub what: String,
     /// What to do about it.
     pub way_out: String,
+    /// Can a lab not run without it?
+    pub stops: bool,
 }
 
 /// Where Debian keeps PostgreSQL's versions.
@@ -27,11 +31,22 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("docker-registry", "docker-registry"),
     ("setpriv", "util-linux"),
     ("mkfs.ext4", "e2fsprogs"),
+    ("e2fsck", "e2fsprogs"),
+    ("resize2fs", "e2fsprogs"),
     ("mount", "mount"),
+    ("losetup", "mount"),
 ];
 
+/// Users that parts run as, and the Debian packages that make them.
+const USERS: &[(&str, &str)] =
+    &[("postgres", "postgresql-common"), ("haproxy", "haproxy"), ("docker-registry", "docker-registry")];
+
+/// The oldest version of Terraform that knows write-only arguments.
+/// <https://developer.hashicorp.com/terraform/language/manage-sensitive-data/write-only>
+const LEAST_TERRAFORM: (u32, u32) = (1, 11);
+
 /// File systems and devices of the kernel that parts need.
-const FILE_SYSTEMS: &[&str] = &["overlay", "tmpfs"];
+const FILE_SYSTEMS: &[&str] = &["overlay", "tmpfs", "ext4"];
 
 /// Free disk space below which a lab is not begun, in bytes: images, clusters and their logs.
 const LEAST_DISK: u64 = 2 << 30;
@@ -43,8 +58,16 @@ pub struct Machine {
     pub path: Vec<PathBuf>,
     /// Where PostgreSQL's versions are.
     pub postgresql: PathBuf,
+    /// What `terraform version -json` says, where it can be run.
+    pub terraform: Option<String>,
+    /// Users that there are, of those that parts run as.
+    pub users: Vec<String>,
     /// `/proc/filesystems`
     pub file_systems: String,
+    /// Are there loop devices?
+    pub loop_devices: bool,
+    /// What the kernel cannot do of what the network is made of, each as a sentence.
+    pub network: Vec<String>,
     /// Are we root?
     pub root: bool,
     /// Where the lab's files go.
@@ -56,15 +79,18 @@ pub struct Machine {
 impl Machine {
     /// This machine.
     pub fn this(data: &Path, port: Option<u16>) -> Machine {
-        let mut path: Vec<PathBuf> =
-            std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
-        // Root's programs are not on everybody's path.
-        path.extend(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from));
+        let root = nix::unistd::Uid::effective().is_root();
+        let there = USERS.iter().filter(|(user, _)| User::named(user).is_ok());
         Machine {
-            path,
+            path: search_path(),
+            terraform: find_program("terraform").and_then(|program| terraform_version(&program)),
+            users: there.map(|(user, _)| (*user).to_owned()).collect(),
+            loop_devices: Path::new("/dev/loop-control").exists(),
+            // Without these it is not known, and they are missed elsewhere.
+            network: if root && find_program("nft").is_some() { network::lacking() } else { Vec::new() },
             postgresql: PathBuf::from(POSTGRESQL),
             file_systems: fs::read_to_string("/proc/filesystems").unwrap_or_default(),
-            root: nix::unistd::Uid::effective().is_root(),
+            root,
             data: data.to_owned(),
             port,
         }
@@ -78,7 +104,17 @@ impl Machine {
 /// Everything that is missing; empty where the lab can begin.
 pub fn problems(machine: &Machine) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut problem = |what: String, way_out: String| problems.push(Problem { what, way_out });
+    if !machine.loop_devices {
+        problems.push(Problem {
+            what: "there are no loop devices: a database can fill this machine's disk, and not only its own"
+                .to_owned(),
+            way_out:
+                "load them: modprobe loop; in a container, pass /dev/loop-control and /dev/loop* into it"
+                    .to_owned(),
+            stops: false,
+        });
+    }
+    let mut problem = |what: String, way_out: String| problems.push(Problem { what, way_out, stops: true });
     if !machine.root {
         problem(
             "network namespaces and containers need root".to_owned(),
@@ -97,10 +133,37 @@ pub fn problems(machine: &Machine) -> Vec<Problem> {
     if newest_postgresql(&machine.postgresql).is_none() {
         problem("no PostgreSQL server is installed".to_owned(), "apt-get install postgresql".to_owned());
     }
-    if !machine.has("terraform") {
+    let (major, minor) = LEAST_TERRAFORM;
+    let terraform = if machine.has("terraform") {
+        let said = machine.terraform.as_deref().unwrap_or_default();
+        match version(said) {
+            Some(found) if found >= LEAST_TERRAFORM => None,
+            Some((old_major, old_minor)) => Some(format!("terraform {old_major}.{old_minor} is too old")),
+            None => Some("terraform does not say which version it is".to_owned()),
+        }
+    } else {
+        Some("terraform is not installed".to_owned())
+    };
+    if let Some(what) = terraform {
+        let page = "https://developer.hashicorp.com/terraform/install";
+        problem(what, format!("install Terraform {major}.{minor} or later: {page}"));
+    }
+    let missing: Vec<_> =
+        USERS.iter().filter(|(user, _)| !machine.users.iter().any(|there| there == user)).collect();
+    if !missing.is_empty() {
+        let users: Vec<_> = missing.iter().map(|(user, _)| *user).collect();
+        let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
         problem(
-            "terraform is not installed".to_owned(),
-            "install Terraform 1.11 or later: https://developer.hashicorp.com/terraform/install".to_owned(),
+            format!("these users, which parts run as, do not exist: {}", users.join(", ")),
+            format!("their packages make them: apt-get install --reinstall {}", packages.join(" ")),
+        );
+    }
+    for what in &machine.network {
+        problem(
+            what.clone(),
+            "load the modules: modprobe -a veth nf_tables nf_nat nf_conntrack; in a container, give it CAP_NET_ADMIN and \
+             CAP_SYS_ADMIN"
+                .to_owned(),
         );
     }
     let known: Vec<&str> = machine.file_systems.split_whitespace().collect();
@@ -141,10 +204,33 @@ pub fn newest_postgresql(directory: &Path) -> Option<u32> {
     installed.filter_map(|version| version.file_name().to_str()?.parse().ok()).max()
 }
 
+/// Directories in which programs are looked for.
+fn search_path() -> Vec<PathBuf> {
+    let mut path: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
+    // Root's programs are not on everybody's path.
+    path.extend(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from));
+    path
+}
+
+/// What a terraform says of itself; it asks nobody whether there is a newer one.
+fn terraform_version(program: &Path) -> Option<String> {
+    let mut command = Command::new(program);
+    // Where it finds no configuration whose providers it would tell of too.
+    command.args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1").current_dir("/");
+    let said = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(said.stdout).ok()
+}
+
+/// Major and minor version in what `terraform version -json` says.
+fn version(said: &str) -> Option<(u32, u32)> {
+    let said: serde_json::Value = serde_json::from_str(said).ok()?;
+    let mut numbers = said["terraform_version"].as_str()?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
 /// Finds a program where root's programs are too.
 pub fn find_program(name: impl AsRef<OsStr>) -> Option<PathBuf> {
-    let machine = Machine::this(Path::new("/"), None);
-    machine.path.iter().map(|directory| directory.join(name.as_ref())).find(|path| path.is_file())
+    search_path().iter().map(|directory| directory.join(name.as_ref())).find(|path| path.is_file())
 }
 
 #[cfg(test)]
@@ -158,7 +244,11 @@ mod tests {
         let machine = Machine {
             path: vec![directory.path().to_owned()],
             postgresql: directory.path().join("none"),
+            terraform: None,
+            users: vec!["haproxy".to_owned()],
             file_systems: "nodev\ttmpfs\n".to_owned(),
+            loop_devices: false,
+            network: vec!["the kernel has no veth".to_owned()],
             root: false,
             data: directory.path().to_owned(),
             port: Some(taken.local_addr().unwrap().port()),
@@ -167,9 +257,44 @@ mod tests {
         let whole: Vec<String> =
             problems.iter().map(|problem| format!("{}: {}", problem.what, problem.way_out)).collect();
         let whole = whole.join("\n");
-        for word in ["root", "nft", "apt-get install", "postgresql", "terraform", "overlay", "--port"] {
+        for word in [
+            "root",
+            "nft",
+            "apt-get install",
+            "postgresql",
+            "terraform",
+            "overlay",
+            "ext4",
+            "loop devices",
+            "veth",
+            "exist: postgres, docker-registry",
+            "--reinstall postgresql-common docker-registry",
+            "--port",
+        ] {
             assert!(whole.contains(word), "{word} is not in:\n{whole}");
         }
         assert!(!whole.contains("no tmpfs"));
+    }
+
+    #[test]
+    fn a_terraform_without_write_only_arguments_is_too_old() {
+        let said =
+            |version: &str| format!(r#"{{"terraform_version": "{version}", "platform": "linux_amd64"}}"#);
+        for (number, is_fine) in
+            [("1.5.7", false), ("1.10.5", false), ("1.11.0", true), ("1.15.0-beta1", true), ("2.0.0", true)]
+        {
+            let found = version(&said(number)).unwrap();
+            assert_eq!(found >= LEAST_TERRAFORM, is_fine, "{number}");
+        }
+        assert_eq!(version("Terraform v1.5.7"), None);
+    }
+
+    #[test]
+    fn the_network_of_this_machine_is_tried_and_not_guessed() {
+        assert!(
+            nix::unistd::Uid::effective().is_root(),
+            "this test makes a network namespace: run it as root"
+        );
+        assert_eq!(network::lacking(), Vec::<String>::new());
     }
 }

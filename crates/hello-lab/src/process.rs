@@ -5,7 +5,11 @@
 //! start time, so that a number that was given away again is never taken for it. A process that was started but not
 //! recorded before the daemon was killed is found by its mark in the environment.
 
-use crate::{files::write_whole, network::netns::Namespace, timeouts};
+use crate::{
+    files::{PASSING, write_whole},
+    network::netns::Namespace,
+    timeouts,
+};
 use nix::{
     errno::Errno,
     sys::signal::{Signal, kill},
@@ -167,7 +171,7 @@ impl Processes {
         let pid = i32::try_from(child.id()).expect("a process number is a positive i32");
         let identity = Identity::of(pid).unwrap_or(Identity { pid, start_time: 0 });
         let running = Running::open(identity, Some(child), self.record(&described.name))?;
-        write_whole(&running.record, &serde_json::to_vec(&identity)?)?;
+        write_whole(&running.record, &serde_json::to_vec(&identity)?, PASSING)?;
         Ok(running)
     }
 
@@ -183,7 +187,7 @@ impl Processes {
         let Some(identity) = alive.or_else(|| self.marked(name)) else { return Ok(None) };
         let Some(running) = Running::opened(identity, record)? else { return Ok(None) };
         if recorded != Some(identity) {
-            write_whole(&running.record, &serde_json::to_vec(&identity)?)?;
+            write_whole(&running.record, &serde_json::to_vec(&identity)?, PASSING)?;
         }
         Ok(Some(running))
     }
@@ -272,7 +276,7 @@ pub struct Running {
 pub fn record_own(record: &Path) -> io::Result<()> {
     let pid = i32::try_from(std::process::id()).expect("a process number is a positive i32");
     let identity = Identity::of(pid).ok_or_else(|| io::Error::other("/proc does not know this process"))?;
-    write_whole(record, &serde_json::to_vec(&identity)?)
+    write_whole(record, &serde_json::to_vec(&identity)?, PASSING)
 }
 
 /// Waits for a child in the background: one that nobody waits for stays as a zombie when it ends.

@@ -9,6 +9,7 @@
 
 use crate::{
     dns::exchange,
+    files::{PASSING, gone, write_whole},
     lab::Lab,
     network::netns::Namespace,
     subcommand::{self, Subcommand},
@@ -100,7 +101,7 @@ impl PublishedPorts {
         let published = told.trim().parse().map_err(|error| other(io::Error::other(error)))?;
         if earlier != Some(published) {
             fs::create_dir_all(self.lab.run("published")).map_err(other)?;
-            subcommand::replace(&recorded, published.to_string().as_bytes(), 0o600).map_err(other)?;
+            write_whole(&recorded, published.to_string().as_bytes(), PASSING).map_err(other)?;
         }
         // A server that was told 0 is not started again for having a port by now.
         if port == 0 && chosen != published {
@@ -109,8 +110,9 @@ impl PublishedPorts {
         Ok(published)
     }
 
-    /// The port that a name was published at, if it was.
+    /// The port that a name is published at, if it is.
     pub fn port(&self, name: &str) -> Option<u16> {
+        self.pid(name)?;
         fs::read_to_string(self.lab.run("published").join(format!("{name}.port"))).ok()?.trim().parse().ok()
     }
 
@@ -121,11 +123,14 @@ impl PublishedPorts {
 
     /// Ends a published port; one that is not there is no error.
     pub async fn delete(&self, name: &str) -> io::Result<()> {
-        self.server(name, None).delete().await?;
-        match fs::remove_file(self.lab.run("published").join(format!("{name}.port"))) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        self.withdraw(name).await?;
+        gone(fs::remove_file(self.lab.run("published").join(format!("{name}.port"))))
+    }
+
+    /// Ends a published port that leads nowhere for now: the next time it is the same one, if that is free. One that is not
+    /// there is no error.
+    pub async fn withdraw(&self, name: &str) -> io::Result<()> {
+        self.server(name, None).delete().await
     }
 
     /// Ends all published ports, also those of an earlier daemon; goes on after an error and gives all.
@@ -139,9 +144,9 @@ impl PublishedPorts {
             }
             Err(error) => errors.push(error),
         }
-        for directory in ["publish", "published"] {
-            errors.extend(subcommand::remove_empty(&self.lab.run(directory)).err());
-        }
+        errors.extend(subcommand::remove_empty(&self.lab.run("publish")).err());
+        // Also the numbers of ports that were withdrawn.
+        errors.extend(gone(fs::remove_dir_all(self.lab.run("published"))).err());
         errors
     }
 

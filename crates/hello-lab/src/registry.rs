@@ -12,7 +12,7 @@ pub mod oci;
 pub mod push;
 
 use crate::{
-    files::write_whole,
+    files::{PASSING, write_whole},
     lab::Lab,
     network::netns::Namespace,
     process::{Described, Running, User},
@@ -26,6 +26,7 @@ use crate::{
 };
 use anyhow::{Context as _, bail};
 use hyper::{Method, StatusCode};
+use sha2::{Digest as _, Sha256};
 use std::{
     fs, io,
     net::Ipv4Addr,
@@ -34,6 +35,9 @@ use std::{
     time::Instant,
 };
 
+/// The file with the digest of what the process was started with. It is written while none runs, so that one that did not
+/// read the newest certificate is told from one that did, whenever the daemon was killed.
+const STARTED: &str = "started";
 /// Name of the process, and of the directories.
 const PART: &str = "registry";
 /// The user that the Debian package makes.
@@ -75,19 +79,28 @@ impl Registry {
         let certificate =
             fs::read(&self.certificate).with_context(|| format!("read {}", self.certificate.display()))?;
         let key = fs::read(&self.key).with_context(|| format!("read {}", self.key.display()))?;
-        let mut changed = false;
+        let mut hasher = Sha256::new();
         for (name, content) in [
             ("config.yml", self.configuration(&run, &data).into_bytes()),
             ("certificate.pem", certificate),
             ("key.pem", key),
         ] {
-            changed |= write_for(user, &run.join(name), &content)?;
+            write_for(user, &run.join(name), &content)?;
+            hasher.update(&content);
         }
+        let (wanted, started) = (Digest::finish(hasher).to_string(), run.join(STARTED));
         let processes = lab.processes();
         // One whose namespace was deleted listens where nobody is.
-        let is_wrong = |running: &Running| changed || !lives_in(running.pid(), &self.namespace);
-        if let Some(running) = processes.adopt(PART)?.filter(is_wrong) {
-            running.stop(timeouts::REGISTRY_STOP).await?;
+        let is_right = |running: &Running| {
+            lives_in(running.pid(), &self.namespace)
+                && fs::read_to_string(&started).is_ok_and(|has| has == wanted)
+        };
+        let running = processes.adopt(PART)?;
+        if !running.as_ref().is_some_and(is_right) {
+            if let Some(running) = running {
+                running.stop(timeouts::REGISTRY_STOP).await?;
+            }
+            write_whole(&started, wanted.as_bytes(), PASSING)?;
         }
         // It listens on 443 without any capability.
         self.namespace
@@ -238,16 +251,14 @@ impl Registry {
     }
 }
 
-/// Writes a file that this user alone may read, unless it is there with this content. Says if it wrote.
-fn write_for(user: User, path: &Path, content: &[u8]) -> anyhow::Result<bool> {
+/// Writes a file that this user alone may read, unless it is there with this content.
+fn write_for(user: User, path: &Path, content: &[u8]) -> anyhow::Result<()> {
     if fs::read(path).is_ok_and(|present| present == content) {
-        return Ok(false);
+        return Ok(());
     }
-    write_whole(path, b"").with_context(|| format!("write {}", path.display()))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    chown(path, Some(user.uid), Some(user.gid))?;
-    fs::write(path, content)?;
-    Ok(true)
+    write_whole(path, content, PASSING.owned_by(Some(user)))
+        .with_context(|| format!("write {}", path.display()))?;
+    Ok(())
 }
 
 /// Runs the future on a thread that has entered the namespace, so that its sockets belong there.

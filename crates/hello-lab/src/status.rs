@@ -4,7 +4,7 @@ use crate::{
     board::{Condition, part},
     database,
     environment::DOMAIN,
-    meaning::{catalogue, load_balancers},
+    meaning::{catalogue, load_balancers, network},
     world::{Contents, Resource, TaskWish},
 };
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -70,6 +70,14 @@ pub fn picture(facts: &Facts<'_>) -> Vec<String> {
         }
         let name = part::shown(name, facts.board.keys().map(String::as_str));
         lines.push(format!("  {name}: {}", words(condition)));
+    }
+    // Interfaces say so themselves.
+    for owner in facts.contents.cuts.iter().filter(|owner| !facts.contents.interfaces.contains_key(*owner)) {
+        if !head {
+            lines.extend([String::new(), "not as they should be:".to_owned()]);
+            head = true;
+        }
+        lines.push(format!("  {}: CUT OFF", owner.split_once('/').map_or(owner.as_str(), |(_, name)| name)));
     }
     let mut recorded: BTreeMap<&str, usize> = BTreeMap::new();
     for key in facts.contents.resources.keys() {
@@ -141,23 +149,23 @@ fn words(condition: &Condition) -> String {
     }
 }
 
-/// The owner of the interface that a part's name means: `db/hello`, `task/1a2b`, `alb/hello-alb`, `nat/...`, with or
-/// without its region, and as short as it is unique.
+/// The owner that a part's name means: `db/hello`, `task/1a2b`, `alb/hello-alb`, `nat/...`, `igw/...`, `dns/VPC`, `registry`,
+/// with or without its region, and as short as it is unique.
 pub fn owner_of(contents: &Contents, name: &str) -> Result<String, String> {
     let without_region =
         |owner: &str| owner.split_once('/').map_or_else(|| owner.to_owned(), |(_, rest)| rest.to_owned());
     // A whole name means its part, though another's may begin with it: db/hello and db/hello-replica.
     let whole = |owner: &&String| owner.as_str() == name || without_region(owner) == name;
     let begins = |owner: &&String| without_region(owner).starts_with(name);
-    let mut found: Vec<&String> = contents.interfaces.keys().filter(whole).collect();
+    let owners = network::owners(contents);
+    let mut found: Vec<&String> = owners.iter().filter(whole).collect();
     if found.is_empty() {
-        found = contents.interfaces.keys().filter(begins).collect();
+        found = owners.iter().filter(begins).collect();
     }
     match found.as_slice() {
         [one] => Ok((*one).clone()),
         [] => {
-            let known: Vec<&str> =
-                contents.interfaces.keys().filter_map(|owner| Some(owner.split_once('/')?.1)).collect();
+            let known: Vec<&str> = owners.iter().filter_map(|owner| Some(owner.split_once('/')?.1)).collect();
             Err(format!("there is no part {name:?}; there are: {}", known.join(", ")))
         }
         several => {
@@ -252,5 +260,23 @@ mod tests {
         let contents = contents(&["eu-west-1/db/hello", "eu-west-1/db/hello-replica"]);
         assert_eq!(owner_of(&contents, "db/hello").unwrap(), "eu-west-1/db/hello");
         assert!(owner_of(&contents, "db/hel").unwrap_err().contains("may mean"));
+    }
+
+    #[test]
+    fn what_is_not_an_interface_has_a_name_too() {
+        let mut contents = contents(&["eu-west-1/db/hello"]);
+        contents.addresses.insert("eu-west-1/igw/igw-1".to_owned(), [203, 0, 113, 10].into());
+        contents.addresses.insert("eu-west-1/dns/vpc-1".to_owned(), [203, 0, 113, 11].into());
+        contents.addresses.insert("eu-west-1/range".to_owned(), [203, 0, 113, 0].into());
+        for (name, owner) in [
+            ("registry", "internet/registry"),
+            ("internet-dns", "internet/internet-dns"),
+            ("igw/igw-1", "eu-west-1/igw/igw-1"),
+            ("dns", "eu-west-1/dns/vpc-1"),
+        ] {
+            assert_eq!(owner_of(&contents, name).unwrap(), owner);
+        }
+        let known = owner_of(&contents, "nobody").unwrap_err();
+        assert!(known.split(&[' ', ',']).all(|name| name != "range"), "{known}");
     }
 }

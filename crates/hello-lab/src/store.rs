@@ -64,11 +64,12 @@ impl Store {
         let key = Key::at(&directory.join("store.key")).map_err(io)?;
         let connection = Connection::open(directory.join("store.db"))?;
         connection.busy_timeout(timeouts::STORE_BUSY)?;
-        // WAL with `synchronous = normal` survives the end of any process, though not of the machine's power: the parts
-        // would not survive that either.
+        // `full` waits for the disk at each change. With `normal` a WAL loses its newest changes with the machine's power
+        // (https://sqlite.org/pragma.html#pragma_synchronous), while databases, snapshots and Terraform's own state, which
+        // speak of them, are on the disk.
         connection.execute_batch(
             "pragma journal_mode = wal;
-             pragma synchronous = normal;
+             pragma synchronous = full;
              create table if not exists item (
                  kind text not null,
                  key text not null,

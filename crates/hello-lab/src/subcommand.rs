@@ -3,12 +3,18 @@
 //! Such a server writes `ready` into its directory once its sockets are open, with what there is to tell (a port). Its
 //! arguments are kept in `started`: one that was started with others is replaced.
 
-use crate::{files::gone, lab::Lab, network::netns::Namespace, process::Described, timeouts};
+use crate::{
+    files::{PASSING, gone, write_whole},
+    lab::Lab,
+    network::netns::Namespace,
+    process::Described,
+    timeouts,
+};
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -53,7 +59,7 @@ impl Subcommand<'_> {
         self.stop().await?;
         fs::create_dir_all(&self.directory)?;
         gone(fs::remove_file(&ready))?;
-        replace(&started, &wanted, 0o600)?;
+        write_whole(&started, &wanted, PASSING)?;
         let log = self.directory.join("log");
         let described = Described {
             name: self.process.clone(),
@@ -94,7 +100,7 @@ impl Subcommand<'_> {
 
     /// Says that it runs with these arguments, though it was started with others that come to the same.
     pub(crate) fn describe(&self, arguments: &[String], namespace: Option<&Namespace>) -> io::Result<()> {
-        replace(&self.directory.join(STARTED), &fingerprint(arguments, namespace)?, 0o600)
+        write_whole(&self.directory.join(STARTED), &fingerprint(arguments, namespace)?, PASSING)
     }
 
     /// Its process number, if it runs.
@@ -135,19 +141,6 @@ pub(crate) fn remove_empty(directory: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Writes a file that others see either as it was or as it will be. It counts for nothing after a reboot, so nothing waits
-/// for the disk.
-pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    gone(fs::remove_file(Path::new(&beside)))?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-    // Whatever the umask is.
-    file.set_permissions(fs::Permissions::from_mode(mode))?;
-    file.write_all(content)?;
-    fs::rename(&beside, path)
 }
 
 fn fingerprint(arguments: &[String], namespace: Option<&Namespace>) -> io::Result<Vec<u8>> {

@@ -118,6 +118,9 @@ pub const DATABASE_TOOL: Duration = Duration::from_secs(120);
 /// For copies of a whole cluster: a base backup across a slow link, a snapshot.
 pub const DATABASE_COPY: Duration = Duration::from_secs(1800);
 
+/// Before a user who waits for a database is told what is being done with it: most is done sooner.
+pub const DATABASE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Pause between two looks at a database server. Short, since most things happen within some milliseconds.
 pub const DATABASE_PAUSE: Duration = Duration::from_millis(10);
 

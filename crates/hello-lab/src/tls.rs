@@ -6,18 +6,21 @@
 //! Files, below the lab's `tls` directory: `ca.pem`, `ca.key`, and for each request `issued/NAME-HASH/` with `chain.pem`,
 //! `key.pem`, `combined.pem` (both, as HAProxy reads them) and `until`.
 
-use crate::lab::Lab;
+use crate::{
+    files::{DURABLE, write_whole},
+    lab::Lab,
+};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use std::{
     collections::BTreeSet,
-    fs::{self, File, OpenOptions},
+    fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    io::{self, Write as _},
+    io,
     net::Ipv4Addr,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -69,8 +72,8 @@ impl Authority {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let pair = KeyPair::generate().map_err(io::Error::other)?;
                 let made = authority_params(&name).self_signed(&pair).map_err(io::Error::other)?;
-                write_private(&key, pair.serialize_pem().as_bytes())?;
-                write_private(&certificate, made.pem().as_bytes())?;
+                write_whole(&key, pair.serialize_pem().as_bytes(), DURABLE)?;
+                write_whole(&certificate, made.pem().as_bytes(), DURABLE)?;
                 made.pem()
             }
             Err(error) => return Err(error),
@@ -116,12 +119,12 @@ impl Authority {
         let chain = format!("{}{}", certificate.pem(), self.pem);
         let key = pair.serialize_pem();
         private_directory(&directory)?;
-        write_private(&issued.chain, chain.as_bytes())?;
-        write_private(&issued.key, key.as_bytes())?;
-        write_private(&issued.combined, format!("{chain}{key}").as_bytes())?;
+        write_whole(&issued.chain, chain.as_bytes(), DURABLE)?;
+        write_whole(&issued.key, key.as_bytes(), DURABLE)?;
+        write_whole(&issued.combined, format!("{chain}{key}").as_bytes(), DURABLE)?;
         // Written last: without it the others count for nothing.
         let until = since_1970(now + CERTIFICATE).as_secs();
-        write_private(&directory.join("until"), until.to_string().as_bytes())?;
+        write_whole(&directory.join("until"), until.to_string().as_bytes(), DURABLE)?;
         Ok(issued)
     }
 
@@ -150,8 +153,11 @@ impl Authority {
             .subject_alt_names
             .extend(addresses.iter().map(|address| SanType::IpAddress((*address).into())));
         // The names that count are the alternative ones; a common name holds 64 characters at most.
-        let common = names.iter().find(|name| name.len() <= 64).cloned();
-        params.distinguished_name = distinguished(&common.unwrap_or_else(|| self.name.clone()));
+        // It must not be the authority's own: OpenSSL takes such a certificate for one that has signed itself.
+        let label =
+            || names.iter().next().and_then(|name| name.split('.').next()).filter(|label| label.len() <= 64);
+        let common = names.iter().map(String::as_str).find(|name| name.len() <= 64).or_else(label);
+        params.distinguished_name = distinguished(common.unwrap_or("an address of the lab"));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
@@ -199,18 +205,6 @@ fn slug(names: &BTreeSet<String>, addresses: &BTreeSet<Ipv4Addr>) -> String {
 
 fn private_directory(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-/// Writes a file that only root reads, and that a crash leaves either whole or as it was.
-fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let _ = fs::remove_file(&beside);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(content)?;
-    file.sync_data()?;
-    fs::rename(&beside, path)?;
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_data()
 }
 
 #[cfg(test)]

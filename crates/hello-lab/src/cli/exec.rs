@@ -3,7 +3,7 @@
 use super::ask;
 use crate::{
     control::{Location, Request},
-    files::write_whole,
+    files::{PASSING, write_whole},
     lab::Lab,
     network::netns::Namespace,
     preflight::find_program,
@@ -72,7 +72,7 @@ fn resolving(lab: &Lab, resolver: Ipv4Addr, words: &[String]) -> anyhow::Result<
     let directory = lab.run("resolvers");
     fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     let file = directory.join(resolver.to_string());
-    write_whole(&file, format!("nameserver {resolver}\n").as_bytes())
+    write_whole(&file, format!("nameserver {resolver}\n").as_bytes(), PASSING.with_mode(0o644))
         .with_context(|| format!("write {}", file.display()))?;
     let mut command = Command::new("unshare");
     command.args(["--mount", "--", "sh", "-c"]);

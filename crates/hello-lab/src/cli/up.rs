@@ -1,6 +1,6 @@
 //! `up`: from nothing to everything running.
 
-use super::{DEFAULT_PORT, ask, report};
+use super::{ask, port_of, report};
 use crate::{
     control::{Client, Request},
     daemon,
@@ -20,6 +20,9 @@ use std::{
     process::{Command, ExitCode, Stdio},
     time::Instant,
 };
+
+/// Bytes of the daemon's log after which the next daemon begins a new one.
+const LARGEST_LOG: u64 = 8 << 20;
 
 /// What `up` is told.
 #[derive(Debug, Args)]
@@ -130,18 +133,22 @@ pub(super) async fn start(lab: &Lab, data: &Path, port: Option<u16>) -> anyhow::
         }
         daemon::kill(lab).await.context("end a daemon without a socket")?;
     }
-    let port = port.unwrap_or(if lab.name() == DEFAULT_LAB { DEFAULT_PORT } else { 0 });
+    let port = port.unwrap_or_else(|| port_of(lab.name()));
     // Parts that outlived their daemon hold the port already.
     let published = lab.run("published").exists();
     let problems = preflight::problems(&Machine::this(data, Some(port).filter(|_| !published)));
-    if !problems.is_empty() {
-        report(&problems);
+    report(&problems);
+    if problems.iter().any(|problem| problem.stops) {
         return Ok(false);
     }
     lab.claim()?;
     let directory = lab.run("daemon");
     fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     let path = directory.join("log");
+    // What a daemon said is kept until the next but one.
+    if fs::metadata(&path).is_ok_and(|log| log.len() > LARGEST_LOG) {
+        fs::rename(&path, directory.join("log.older"))?;
+    }
     let log = OpenOptions::new().create(true).append(true).open(&path)?;
     let (data, run) = lab.roots();
     let mut daemon = Command::new(std::env::current_exe()?)

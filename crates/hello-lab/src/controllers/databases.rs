@@ -22,6 +22,8 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     let (disturbed, disturbances) = watch::channel(0);
     let mut workers = JoinSet::new();
     let mut working: BTreeMap<String, task::Id> = BTreeMap::new();
+    // One that is there all the time: a disturbance between two looks is not missed.
+    let mut next_disturbance = Box::pin(context.databases.disturbed());
     loop {
         wake.begin();
         while let Some(ended) = workers.try_join_next_with_id() {
@@ -47,7 +49,8 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
         }
         let woken = tokio::select! {
             woken = wake.wait(pause(true)) => woken.is_some(),
-            () = context.databases.disturbed() => {
+            () = &mut next_disturbance => {
+                next_disturbance.set(context.databases.disturbed());
                 disturbed.send_modify(|count| *count += 1);
                 true
             }

@@ -80,7 +80,9 @@ async fn start_registry(context: &Context) -> anyhow::Result<()> {
 }
 
 async fn publish(context: &Context, port: u16) -> anyhow::Result<()> {
-    let Some(host) = status::published(&context.world.snapshot()) else { return Ok(()) };
+    let Some(host) = status::published(&context.world.snapshot()) else {
+        return Ok(context.published.withdraw(PUBLISHED).await?);
+    };
     let destination = Destination {
         namespace: context.lab.namespace(InternetHost::Client.name()).name().to_owned(),
         dns: InternetHost::Dns.address(),

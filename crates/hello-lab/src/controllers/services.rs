@@ -186,6 +186,7 @@ fn wanted(contents: &Contents, service: &Resource) -> Wanted {
     let subnets = service.state.get("network_configuration").only().get("subnets").texts();
     Wanted {
         definition: definition.to_owned(),
+        network: interfaces::task_network(service),
         desired: number("desired_count", 0),
         minimum_percent: number("deployment_minimum_healthy_percent", 100),
         maximum_percent: number("deployment_maximum_percent", 200),

@@ -4,13 +4,13 @@ use crate::{
     board::{Condition, Until, part},
     control::{DatabaseOperation, Fault, Handler, Location, Replies, Request},
     controllers::{Context, databases, internet},
-    database::{DatabaseError, key},
+    database::{self, DatabaseError, key},
     environment,
     events::{Event, clock},
     logs::{Logs, reader::Filter},
     meaning::{
         interfaces,
-        network::{InternetHost, resolver_in},
+        network::{self, InternetHost, resolver_in},
     },
     preflight, status,
     store::StoreError,
@@ -45,7 +45,9 @@ impl Handler for Answers {
             Request::Events { follow, last } => self.events(follow, last, replies).await,
             Request::Logs { group, follow } => self.logs(&group, follow, replies).await,
             Request::Fault { fault, part } => self.fault(fault, &part).await,
-            Request::Database { operation, identifier } => self.database(&operation, &identifier).await,
+            Request::Database { operation, identifier } => {
+                self.database(&operation, &identifier, replies).await
+            }
             Request::Push { layout, repository } => self.push(&layout, &repository).await,
             Request::Locate { part } => self.locate(&part),
             Request::Settle => self.settle(replies).await,
@@ -217,19 +219,28 @@ impl Answers {
     /// Sends a signal to the processes of a part: all that live in its namespace. What looks after a task lives there
     /// too, but belongs to the lab: it has to say how the task ended.
     async fn signal(&self, owner: &str, signal: Signal) -> Result<(), String> {
-        let namespace = interfaces::namespace(&self.context.lab, owner);
+        let namespace = network::namespace(&self.context.lab, owner);
         let shim = owner.split_once("/task/").map(|(_, id)| crate::task::tasks::shim(id));
         let processes = self.context.lab.processes();
         let send = move || processes.signal_namespace(&namespace, signal, shim.as_deref());
         let sent = tokio::task::spawn_blocking(send);
         let count = sent.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         if count == 0 && signal != Signal::SIGCONT {
-            return Err(format!("no process runs in {owner}"));
+            let way_out = match owner.split('/').nth(1) {
+                Some("igw" | "nat") => ": the kernel itself translates addresses; cut it off instead",
+                _ => "",
+            };
+            return Err(format!("no process runs in {owner}{way_out}"));
         }
         Ok(())
     }
 
-    async fn database(&self, operation: &DatabaseOperation, identifier: &str) -> Result<String, String> {
+    async fn database(
+        &self,
+        operation: &DatabaseOperation,
+        identifier: &str,
+        replies: &Replies,
+    ) -> Result<String, String> {
         let databases = &self.context.databases;
         let contents = self.context.world.snapshot();
         let resource = status::database(&contents, identifier)?;
@@ -239,16 +250,37 @@ impl Answers {
                 "{identifier} has no address yet: `hello-lab status` says what it waits for"
             ));
         };
-        let key = &instance.key();
-        let done = match operation {
-            DatabaseOperation::Promote => {
-                databases.promote(key).await.map(|()| "is a primary now".to_owned())
+        let (databases, key) = (databases.clone(), instance.key());
+        let operation = operation.clone();
+        // It goes on where the caller hangs up, as on AWS: nothing is left half done.
+        let mut work = tokio::spawn(async move {
+            match operation {
+                DatabaseOperation::Promote => {
+                    databases.promote(&key).await.map(|()| "is a primary now".to_owned())
+                }
+                DatabaseOperation::Reboot => {
+                    databases.reboot(&instance).await.map(|_| "was rebooted".to_owned())
+                }
+                DatabaseOperation::Stop => databases.stop(&key).await.map(|()| "is stopped".to_owned()),
+                DatabaseOperation::Start => {
+                    databases.start(&instance).await.map(|_| "was started".to_owned())
+                }
+                DatabaseOperation::Snapshot { name } => {
+                    databases.snapshot(&key, &name).await.map(|_| format!("is kept as snapshot {name}"))
+                }
             }
-            DatabaseOperation::Reboot => databases.reboot(&instance).await.map(|_| "was rebooted".to_owned()),
-            DatabaseOperation::Stop => databases.stop(key).await.map(|()| "is stopped".to_owned()),
-            DatabaseOperation::Start => databases.start(&instance).await.map(|_| "was started".to_owned()),
-            DatabaseOperation::Snapshot { name } => {
-                databases.snapshot(key, name).await.map(|_| format!("is kept as snapshot {name}"))
+        });
+        // It may have to wait for other work on the instance, a copy above all.
+        let (key, mut told) = (database::key(region, identifier), None);
+        let done = loop {
+            tokio::select! {
+                done = &mut work => break done.map_err(|error| error.to_string())?,
+                () = tokio::time::sleep(timeouts::DATABASE_PATIENCE) => {}
+            }
+            let doing = self.context.databases.doing(&key);
+            if let Some(words) = doing.filter(|_| doing != told) {
+                replies.line(format!("{identifier} is being {words} ...")).await;
+                told = doing;
             }
         };
         let sentence = format!("{identifier} {}", done.map_err(|error| error.to_string())?);
@@ -292,7 +324,7 @@ impl Answers {
             let task = owner.split('/').nth(1).filter(|kind| *kind == "task").and(owner.rsplit('/').next());
             let subnet = contents.interfaces.get(&owner).map(|interface| interface.subnet.as_str());
             Location {
-                namespace: interfaces::namespace(&self.context.lab, &owner).name().to_owned(),
+                namespace: network::namespace(&self.context.lab, &owner).name().to_owned(),
                 container: task
                     .map(|task| (task.to_owned(), container_of(&contents, task).unwrap_or_default())),
                 resolver: subnet.and_then(|subnet| resolver_in(&contents, subnet)),

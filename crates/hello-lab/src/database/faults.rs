@@ -32,7 +32,7 @@ impl Databases {
     /// are reserved inside the image, and nothing is written to them.
     pub async fn fill(&self, key: &str) -> Result<(), DatabaseError> {
         // Nobody unmounts it meanwhile: what is below the mount is the machine's own disk.
-        let _alone = self.shared.lock(key).await;
+        let _alone = self.shared.lock(key, "filled").await;
         let (files, state) = self.known(key)?;
         let refused =
             |reason| DatabaseError::State { identifier: files.identifier.clone(), what: "filled", reason };

@@ -17,15 +17,18 @@
 //! Nothing that configures the server lies in PGDATA: a base backup and `pg_rewind` copy what is inside.
 
 use super::error::{DatabaseError, Doing as _};
-use crate::{lab::Lab, process::User};
+use crate::{
+    files::{DURABLE, write_whole},
+    lab::Lab,
+    process::User,
+};
 use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
+    fs, io,
     net::Ipv4Addr,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, symlink},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},
     path::{Path, PathBuf},
 };
 
@@ -47,20 +50,8 @@ pub(super) fn write_file(
     mode: u32,
     owner: Option<ServerUser>,
 ) -> Result<(), DatabaseError> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".new");
-    let aside = PathBuf::from(aside);
-    remove_file(&aside)?;
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&aside)?;
-        file.write_all(content)?;
-        file.sync_data()?;
-        if let Some(user) = owner {
-            chown(&aside, Some(user.ids.uid), Some(user.ids.gid))?;
-        }
-        fs::rename(&aside, path)
-    };
-    write().at("write", path)
+    let manner = DURABLE.with_mode(mode).owned_by(owner.map(|user| user.ids));
+    write_whole(path, content, manner).at("write", path)
 }
 
 /// Is it a name of an instance or a snapshot? It becomes a file name and part of the name of a process.

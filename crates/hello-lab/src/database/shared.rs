@@ -21,6 +21,14 @@ use tokio::{
     task::JoinHandle,
 };
 
+/// The right to work on an instance.
+#[derive(Debug, Default)]
+struct Lock {
+    lock: Arc<tokio::sync::Mutex<()>>,
+    /// What who has it does.
+    doing: &'static str,
+}
+
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) lab: Lab,
@@ -28,7 +36,7 @@ pub(super) struct Shared {
     /// Told whenever a server that was started here has ended, or a fault has changed how much room there is.
     pub(super) disturbed: Arc<Notify>,
     /// One piece of work at a time on each instance.
-    locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    locks: Mutex<HashMap<String, Lock>>,
     /// What each major version knows, and the right to lay out installations.
     catalogues: tokio::sync::Mutex<HashMap<u32, Arc<Catalogue>>>,
     /// Who waits for the end of each server that was started here, so that none stays as a zombie.
@@ -47,12 +55,24 @@ impl Shared {
         }
     }
 
-    pub(super) async fn lock(&self, key: &str) -> OwnedMutexGuard<()> {
+    /// Waits for the end of other work on this instance. `doing` says what is done meanwhile, as a participle.
+    pub(super) async fn lock(&self, key: &str, doing: &'static str) -> OwnedMutexGuard<()> {
         let lock = {
             let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(locks.entry(key.to_owned()).or_default())
+            Arc::clone(&locks.entry(key.to_owned()).or_default().lock)
         };
-        lock.lock_owned().await
+        let guard = lock.lock_owned().await;
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.entry(key.to_owned()).or_default().doing = doing;
+        drop(locks);
+        guard
+    }
+
+    /// What is being done with an instance, as a participle; `None` where nothing is.
+    pub(super) fn doing(&self, key: &str) -> Option<&'static str> {
+        let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = locks.get(key)?;
+        found.lock.try_lock().is_err().then_some(found.doing)
     }
 
     /// The server of an instance, if it runs.
@@ -68,6 +88,14 @@ impl Shared {
             disturbed.notify_waiters();
         });
         self.watchers().insert(key.to_owned(), watcher);
+    }
+
+    /// The same for a server that an earlier daemon has started, unless it is waited for already.
+    pub(super) fn watch_adopted(&self, key: &str, running: Running) {
+        let is_watched = self.watchers().get(key).is_some_and(|watcher| !watcher.is_finished());
+        if !is_watched {
+            self.watch(key, running);
+        }
     }
 
     /// Waits until a server that has ended is forgotten too.
@@ -112,5 +140,23 @@ impl Shared {
         let catalogue = Arc::new(Catalogue::read(&tool.run().await?));
         catalogues.insert(installation.major, Arc::clone(&catalogue));
         Ok(catalogue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[tokio::test]
+    async fn what_is_done_with_an_instance_is_known_while_it_is_done() {
+        let nowhere = Path::new("/nonexistent");
+        let shared = Shared::new(&Lab::new("test", nowhere, nowhere));
+        assert_eq!(shared.doing("eu-west-1/hello"), None);
+        let alone = shared.lock("eu-west-1/hello", "copied").await;
+        assert_eq!(shared.doing("eu-west-1/hello"), Some("copied"));
+        assert_eq!(shared.doing("eu-west-1/other"), None);
+        drop(alone);
+        assert_eq!(shared.doing("eu-west-1/hello"), None);
     }
 }

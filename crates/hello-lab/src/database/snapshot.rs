@@ -11,7 +11,12 @@ use super::{
     storage::sync_file_system,
     tool::{self, Tool},
 };
-use crate::{files::write_whole, lab::Lab, process::Processes, timeouts};
+use crate::{
+    files::{DURABLE, write_whole},
+    lab::Lab,
+    process::Processes,
+    timeouts,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
@@ -111,7 +116,8 @@ impl Copy<'_> {
             created: SystemTime::now(),
         };
         let text = serde_json::to_vec_pretty(&snapshot).map_err(io::Error::from);
-        text.and_then(|text| write_whole(&aside.join("snapshot.json"), &text)).at("write", &aside)?;
+        text.and_then(|text| write_whole(&aside.join("snapshot.json"), &text, DURABLE))
+            .at("write", &aside)?;
         fs::rename(&aside, &complete).at("make", &complete)?;
         File::open(&region).and_then(|file| file.sync_all()).at("write out", &complete)?;
         Ok(snapshot)

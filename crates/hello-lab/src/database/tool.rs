@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     network::netns::Namespace,
-    process::{Described, Processes},
+    process::{Described, Processes, Running},
     timeouts,
 };
 use nix::{
@@ -71,8 +71,7 @@ impl Tool<'_> {
                 output: last_lines(&output),
             }),
             Err(_) => {
-                drop(running);
-                end(self.processes, &described.name).await?;
+                end_running(running, &described.name).await?;
                 Err(DatabaseError::TimedOut {
                     identifier: self.files.identifier.clone(),
                     what: word,
@@ -87,6 +86,11 @@ impl Tool<'_> {
 /// Ends a program that still runs, with the programs that it started.
 async fn end(processes: &Processes, name: &str) -> Result<(), DatabaseError> {
     let Some(running) = processes.adopt(name).doing(|| format!("look for {name}"))? else { return Ok(()) };
+    end_running(running, name).await
+}
+
+/// Who has started it waits for it too: else it stays as a zombie.
+async fn end_running(running: Running, name: &str) -> Result<(), DatabaseError> {
     // Each process of the lab leads a group of its own.
     let _ = killpg(Pid::from_raw(running.pid()), Signal::SIGKILL);
     running.stop(timeouts::KILLED).await.doing(|| format!("end {name}"))

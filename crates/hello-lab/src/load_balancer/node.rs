@@ -14,11 +14,11 @@ use super::{
     model::{LoadBalancer, Node},
 };
 use crate::{
-    files::gone,
+    files::{PASSING, gone, write_whole},
     lab::Lab,
     network::netns::Namespace,
     process::{Described, Running, User},
-    subcommand::{last_lines, lives_in, replace},
+    subcommand::{last_lines, lives_in},
     timeouts, unprivileged,
 };
 use std::{
@@ -229,7 +229,7 @@ impl NodeProcesses {
         let files = configuration.files.into_iter();
         for (name, content) in files.chain([("haproxy.cfg".to_owned(), configuration.text.into_bytes())]) {
             let path = directory.join(name);
-            replace(&path, &content, 0o600)?;
+            write_whole(&path, &content, PASSING)?;
             chown(&path, Some(uid), Some(gid))?;
         }
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;

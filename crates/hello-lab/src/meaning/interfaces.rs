@@ -240,6 +240,7 @@ fn gateways(draft: &mut Draft) -> Result<(), AllocationError> {
         .collect();
     for owner in gone {
         draft.remove_address(&owner);
+        draft.set_cut(&owner, false);
     }
     for (owner, region) in owners {
         if !draft.contents.addresses.contains_key(&owner) {

@@ -6,13 +6,20 @@ use super::{
 };
 use crate::{
     lab::Lab,
-    network::model::{
-        Host, Interface, Internet, InternetGateway, Network, Resolver, RouteTable, RouteTarget, Subnet, Vpc,
+    network::{
+        model::{
+            Host, Interface, Internet, InternetGateway, Network, Resolver, RouteTable, RouteTarget, Subnet,
+            Vpc,
+        },
+        netns::Namespace,
     },
     world::{Contents, Resource},
 };
 use ipnet::Ipv4Net;
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 use terraform_provider_aws::value::Value;
 
 /// A host of the lab's internet, by its role.
@@ -65,10 +72,44 @@ impl InternetHost {
     }
 }
 
+/// What the owners of the internet's hosts begin with, in place of a region.
+const INTERNET: &str = "internet";
+
+/// The owner of a host of the internet.
+pub fn host_owner(host: InternetHost) -> String {
+    format!("{INTERNET}/{}", host.name())
+}
+
+/// Everything that has a namespace, by owner: interfaces, internet gateways, resolvers, hosts of the internet.
+pub fn owners(contents: &Contents) -> BTreeSet<String> {
+    let gateways = contents.addresses.keys().filter(|owner| !owner.ends_with("/range"));
+    let hosts = InternetHost::ALL.into_iter().map(host_owner);
+    contents.interfaces.keys().chain(gateways).cloned().chain(hosts).collect()
+}
+
+/// The namespace of an owner's part.
+pub fn namespace(lab: &Lab, owner: &str) -> Namespace {
+    match owner.split('/').collect::<Vec<_>>().as_slice() {
+        [INTERNET, host] => lab.namespace(host),
+        [_, "igw", id] => lab.namespace(id),
+        [_, "dns", vpc] => lab.namespace(&resolver_part(vpc)),
+        _ => interfaces::namespace(lab, owner),
+    }
+}
+
+/// The part of a namespace's name that a VPC's resolver gives it.
+fn resolver_part(vpc: &str) -> String {
+    format!("{vpc}-dns")
+}
+
 /// The whole network that resources and records ask for. What cannot be read is left out: it was refused when applied.
 pub fn network(contents: &Contents, lab: &Lab) -> Network {
     let vpcs = contents.of_type("aws_vpc").filter_map(|resource| vpc(contents, lab, resource));
-    Network { internet: internet(contents, lab), vpcs: vpcs.map(|vpc| (vpc.id.clone(), vpc)).collect() }
+    Network {
+        internet: internet(contents, lab),
+        vpcs: vpcs.map(|vpc| (vpc.id.clone(), vpc)).collect(),
+        cut: contents.cuts.iter().map(|owner| namespace(lab, owner).name().to_owned()).collect(),
+    }
 }
 
 fn internet(contents: &Contents, lab: &Lab) -> Internet {
@@ -147,7 +188,7 @@ pub fn resolver_in(contents: &Contents, subnet: &str) -> Option<Ipv4Addr> {
 
 fn resolver_of(contents: &Contents, lab: &Lab, vpc: &Resource, cidr: Ipv4Net) -> Option<Resolver> {
     Some(Resolver {
-        namespace: lab.namespace(&format!("{}-dns", vpc.text("id"))).name().to_owned(),
+        namespace: lab.namespace(&resolver_part(vpc.text("id"))).name().to_owned(),
         address: resolver_address(cidr),
         outside: *contents.addresses.get(&interfaces::resolver_owner(vpc))?,
     })
@@ -162,6 +203,9 @@ fn internet_gateway(contents: &Contents, lab: &Lab, vpc: &str) -> Option<Interne
             })
     };
     let gateway = contents.of_type("aws_internet_gateway").find(attached)?;
+    if contents.cuts.contains(&interfaces::gateway_owner(gateway)) {
+        return None;
+    }
     Some(InternetGateway {
         id: gateway.text("id").to_owned(),
         namespace: lab.namespace(gateway.text("id")).name().to_owned(),

@@ -16,6 +16,8 @@ pub struct Network {
     pub internet: Internet,
     /// The VPCs by identifier (`vpc-...`).
     pub vpcs: BTreeMap<String, Vpc>,
+    /// Namespaces of hosts and resolvers that are cut off by a fault: they have no link.
+    pub cut: BTreeSet<String>,
 }
 
 /// The internet of the lab: one router and hosts with documentation addresses (RFC 5737).

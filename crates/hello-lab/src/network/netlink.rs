@@ -146,6 +146,16 @@ impl Kernel {
         self.handle.link().add(pair).execute().await.map_err(error)
     }
 
+    /// Makes a veth pair with both ends here.
+    pub(super) async fn add_pair(&self, one: &str, other: &str) -> io::Result<()> {
+        let other = LinkUnspec::new_with_name(other).build();
+        let pair = LinkMessageBuilder::<LinkUnspec>::new_with_info_kind(InfoKind::Veth)
+            .name(one)
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(other)))
+            .build();
+        self.handle.link().add(pair).execute().await.map_err(error)
+    }
+
     pub(super) async fn delete_link(&self, link: &str) -> io::Result<()> {
         let index = self.index(link).await?;
         self.handle.link().del(index).execute().await.map_err(error)

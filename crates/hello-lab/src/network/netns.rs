@@ -145,6 +145,16 @@ fn share_directory(directory: &Path) -> io::Result<()> {
     }
 }
 
+/// Runs `inside` in a new namespace that has no name and ends with it.
+pub(super) fn unnamed<T: Send + 'static>(
+    inside: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    on_a_thread(move || {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        inside()
+    })
+}
+
 fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     thread::Builder::new()
         .name("netns".to_owned())

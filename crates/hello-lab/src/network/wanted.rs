@@ -98,6 +98,10 @@ impl Wanted {
             self.refused.push(format!("{what}: {address} is in no range of the internet"));
             return false;
         };
+        if network.cut.contains(namespace) {
+            self.namespace(namespace, false);
+            return true;
+        }
         let router = self.namespace(&internet.namespace, true);
         if router.routes.iter().any(|route| route.destination == Ipv4Net::from(address)) {
             self.refused.push(format!("{what}: {address} is taken"));
@@ -242,6 +246,10 @@ impl Wanted {
     /// The leg in the VPC sees the whole VPC as its network, so that the way out can lead to the internet.
     fn resolver(&mut self, network: &Network, vpc: &Vpc, resolver: &Resolver) {
         if self.is_taken(&resolver.namespace, &format!("resolver of {}", vpc.id)) {
+            return;
+        }
+        if network.cut.contains(&resolver.namespace) {
+            self.namespace(&resolver.namespace, false);
             return;
         }
         let end = End::new(&resolver.namespace, PART_LINK);

@@ -11,7 +11,7 @@ use crate::{
     load_balancer::model::TargetHealth,
     task::model::{Health, Status},
     timeouts,
-    world::{Deployment, TaskWish},
+    world::{Deployment, TaskNetwork, TaskWish},
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -32,6 +32,8 @@ const TARGET_CHECKS: &str = "Task failed ELB health checks";
 pub struct Wanted {
     /// ARN of the task definition that its resource names.
     pub definition: String,
+    /// The network configuration that its resource names.
+    pub network: TaskNetwork,
     /// How many tasks.
     pub desired: u32,
     /// `deployment_minimum_healthy_percent`
@@ -208,10 +210,13 @@ pub fn plan(
     tasks: &[Seen],
     now: u64,
 ) -> Plan {
-    let deployment = match deployment {
-        known if known.definition == wanted.definition => known.clone(),
-        _ => Deployment { definition: wanted.definition.clone(), ..Deployment::default() },
+    let begun = Deployment {
+        definition: wanted.definition.clone(),
+        network: wanted.network.clone(),
+        ..Deployment::default()
     };
+    let goes_on = deployment.definition == begun.definition && deployment.network == begun.network;
+    let deployment = if goes_on { deployment.clone() } else { begun.clone() };
     let mut pass = Pass { wanted, tasks, now, deployment, actions: Vec::new(), look_again: None };
     // Ends first: they free places, and they tell whether the deployment works.
     pass.ends();
@@ -237,7 +242,7 @@ pub fn plan(
         && well.iter().all(|task| task.is_ready(wanted))
         && target == wanted.definition;
     if is_steady {
-        pass.deployment = Deployment { definition: target.clone(), ..Deployment::default() };
+        pass.deployment = begun;
     }
     for task in &alive {
         let until = task.created_at.saturating_add(wanted.grace);

@@ -1,11 +1,11 @@
 //! Sealing of stored values: ChaCha20-Poly1305 with a random nonce in front (RFC 8439).
 
-use crate::files::write_whole;
+use crate::files::{DURABLE, write_whole};
 use ring::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     rand::{SecureRandom as _, SystemRandom},
 };
-use std::{fmt, fs, io, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fmt, fs, io, path::Path};
 
 /// Bytes of a key.
 const KEY_LENGTH: usize = 32;
@@ -30,8 +30,7 @@ impl Key {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut bytes = vec![0; KEY_LENGTH];
                 random.fill(&mut bytes).map_err(|_| io::Error::other("the system gives no random bytes"))?;
-                write_whole(path, &bytes)?;
-                fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+                write_whole(path, &bytes, DURABLE)?;
                 bytes
             }
             bytes => bytes?,

@@ -1,7 +1,7 @@
 //! Where a task's files are, and what its shim is told.
 
 use crate::{
-    files::{gone, write_whole},
+    files::{PASSING, gone, write_whole},
     lab::Lab,
     logs::Logs,
     task::{
@@ -11,9 +11,9 @@ use crate::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -106,7 +106,7 @@ impl Files {
 
     /// Writes how a task fares.
     pub fn publish(&self, id: &str, report: &Report) -> io::Result<()> {
-        write_whole(&self.status(id), &serde_json::to_vec(report)?)
+        write_whole(&self.status(id), &serde_json::to_vec(report)?, PASSING)
     }
 
     /// Why the task was told to stop, if it was.
@@ -162,12 +162,6 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         made => made,
     }
-}
-
-/// Writes a file that root alone may read.
-pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    gone(fs::remove_file(path))?;
-    OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?.write_all(content)
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {

@@ -9,6 +9,7 @@
 pub mod unpack;
 
 use crate::{
+    files::sync_directory_of,
     registry::{
         client::{Client, Credentials, Error, Resolve},
         oci::{
@@ -21,7 +22,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, BufReader, BufWriter, Write as _},
+    io::{self, BufReader, BufWriter},
     net::Ipv4Addr,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -192,8 +193,10 @@ impl Store {
             let mut file = BufWriter::new(File::create(&place.temporary)?);
             let path = format!("/v2/{}/blobs/{}", reference.repository, blob.digest);
             client.download(&path, &blob.digest, blob.size, &mut file).await.map_err(failed)?;
-            file.flush()?;
+            // On the disk before it has its name: what has a name is never looked at again.
+            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
             fs::rename(&place.temporary, &place.path)?;
+            sync_directory_of(&place.path)?;
         }
         Ok(place.path)
     }
@@ -221,7 +224,9 @@ impl Store {
                     return Err(extract(io::Error::other(format!("its content has digest {got}"))));
                 }
             }
+            rustix::fs::syncfs(File::open(&place.temporary)?).map_err(io::Error::from)?;
             fs::rename(&place.temporary, &place.path)?;
+            sync_directory_of(&place.path)?;
         }
         Ok(place.path)
     }

@@ -5,13 +5,13 @@
 
 use crate::{
     events,
-    files::{gone, write_whole},
+    files::{PASSING, gone, write_whole},
     lab::Lab,
     logs::Logs,
     process::{Described, Processes, Running},
     task::{
         cgroup::Group,
-        files::{Files, Spec, StopRequest, is_id, write_private},
+        files::{Files, Spec, StopRequest, is_id},
         image::Store,
         model::{Report, Status, Stopped, Task},
         shim,
@@ -136,7 +136,7 @@ impl Tasks {
             images: Store::new(lab.data("images")),
             logs: Logs::new(lab, &task.region),
         };
-        write_private(&files.spec(&task.id), &serde_json::to_vec(&spec)?)?;
+        write_whole(&files.spec(&task.id), &serde_json::to_vec(&spec)?, PASSING)?;
         let directory = files.directory(&task.id);
         self.inner.processes.start(&Described {
             name: shim(&task.id),
@@ -188,7 +188,7 @@ impl Tasks {
         let work = move || {
             if !path.exists() {
                 // It may have ended by itself just now, and its directory be gone.
-                gone(write_whole(&path, &serde_json::to_vec(&request)?))?;
+                gone(write_whole(&path, &serde_json::to_vec(&request)?, PASSING))?;
             }
             match processes.adopt(&part)? {
                 Some(running) => running.signal(Signal::SIGTERM),

@@ -243,6 +243,9 @@ pub struct ServiceRecord {
 pub struct Deployment {
     /// ARN of the task definition.
     pub definition: String,
+    /// The network configuration of its tasks.
+    #[serde(default)]
+    pub network: TaskNetwork,
     /// Tasks of it in a row that ended before they were ready.
     pub failures: u32,
     /// Milliseconds since 1970 before which no further task of it is started.

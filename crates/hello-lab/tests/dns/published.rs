@@ -149,3 +149,19 @@ async fn a_published_port_is_served_without_root_and_leaves_nothing() {
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
     assert!(!bench.lab.run("publish").exists() && !bench.lab.run("published").exists());
 }
+
+#[tokio::test]
+async fn a_withdrawn_port_is_shown_no_more_and_is_the_same_the_next_time() {
+    let bench = Bench::new();
+    let ports = PublishedPorts::new(&bench.lab, PROGRAM);
+    let port = ports.reconcile("web", 0, &destination(&bench)).await.unwrap();
+    assert_eq!(ports.port("web"), Some(port));
+    ports.withdraw("web").await.unwrap();
+    assert_eq!(ports.port("web"), None);
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+    assert_eq!(ports.reconcile("web", 0, &destination(&bench)).await.unwrap(), port);
+    ports.withdraw("web").await.unwrap();
+    let errors = ports.teardown().await;
+    assert!(errors.is_empty(), "{errors:?}");
+    assert!(!bench.lab.run("published").exists());
+}

@@ -58,7 +58,7 @@ impl Region {
     pub(crate) fn named(name: String) -> Region {
         let nowhere = Path::new("/nonexistent");
         let lab = Lab::new(name, nowhere, nowhere);
-        let mut network = Network { internet: internet(&lab), vpcs: BTreeMap::new() };
+        let mut network = Network { internet: internet(&lab), ..Network::default() };
         network.vpcs.insert("vpc-a".to_owned(), vpc(&lab, "a", "eu-west-1", 0, "203.0.113"));
         Region { lab, network }
     }

@@ -1,11 +1,12 @@
 //! A primary that is frozen, killed, and replaced by its replica, while clients read and write.
 
 use crate::support::{
+    command::run,
     lab::{LONG, SOON, TestLab},
     load::{Client, Request, others},
     wait_for,
 };
-use std::{net::Ipv4Addr, time::Instant};
+use std::{fs, net::Ipv4Addr, process::Command, time::Instant};
 
 #[test]
 fn the_service_follows_its_database() {
@@ -77,4 +78,62 @@ fn becomes(client: &Client, node: Ipv4Addr, request: &Request, status: u16) {
 /// The postmaster of a database.
 fn leader(lab: &TestLab, name: &str) -> Option<i32> {
     lab.processes().get(&format!("database.eu-west-1.{name}")).copied()
+}
+
+#[test]
+fn databases_obey_the_command_line_and_a_replica_is_promoted_by_terraform() {
+    let lab = TestLab::standing();
+    let databases = lab.parts().databases;
+    let (primary, replica) = (&databases[0], &databases[1]);
+    let ask = |name: &str, statement: &str| {
+        let socket = lab.directory().join("run").join(lab.name()).join("databases/eu-west-1").join(name);
+        let socket = socket.join("socket").canonicalize().unwrap();
+        let mut psql = Command::new("psql");
+        psql.args(["-XAtq", "-U", "rdsadmin", "-d", "postgres", "-c", statement, "-h"]).arg(socket);
+        run(&mut psql, SOON).ok().trim().to_owned()
+    };
+
+    let before = leader(&lab, &replica.name);
+    assert!(lab.cli(&["database", &replica.name, "reboot"]).ok().contains("was rebooted"));
+    assert_ne!(leader(&lab, &replica.name), before);
+    lab.cli(&["database", &replica.name, "stop"]).ok();
+    wait_for("status says that it is stopped", SOON, || {
+        let words = lab.parts().databases[1].words.clone();
+        if words == "stopped" { Ok(()) } else { Err(words) }
+    });
+    lab.cli(&["database", &format!("eu-west-1/{}", replica.name), "start"]).ok();
+    lab.settled(2, LONG);
+    assert!(lab.cli(&["database", &primary.name, "snapshot", "before"]).ok().contains("is kept as snapshot"));
+    let taken = lab.cli(&["database", &primary.name, "snapshot", "before"]);
+    assert!(!taken.status.success() && taken.stderr.contains("DBSnapshotAlreadyExists"), "{taken:?}");
+    lab.step("reboot, stop, start and snapshot work");
+
+    let state = lab.terraform(&[], &["state", "pull"]).ok();
+    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    let resources = state["resources"].as_array().unwrap();
+    let attributes = |name: &str| {
+        let found = resources.iter().find(|it| it["type"] == "aws_db_instance" && it["name"] == name);
+        found.unwrap()["instances"][0]["attributes"].clone()
+    };
+    let (source, copy) = (attributes("primary"), attributes("replica"));
+    for name in ["engine", "username", "db_name", "allocated_storage"] {
+        assert_eq!(copy[name], source[name], "{name}");
+    }
+    let hostname = copy["address"].as_str().unwrap();
+    let found = lab.cli(&["exec", &format!("db/{}", primary.name), "--", "getent", "hosts", hostname]).ok();
+    assert!(found.starts_with(&replica.address.to_string()), "{hostname} is {found}");
+
+    assert_eq!(ask(&replica.name, "select pg_is_in_recovery()"), "t");
+    let file = lab.terraform_file("modules/region/rds.tf");
+    let text = fs::read_to_string(&file).unwrap();
+    let promoted = text
+        .replace("  replicate_source_db = aws_db_instance.primary.identifier\n", "")
+        .replace("ignore_changes = [replicate_source_db, ", "ignore_changes = [");
+    assert_ne!(text, promoted);
+    fs::write(&file, promoted).unwrap();
+    lab.apply(&[]);
+    assert_eq!(ask(&replica.name, "select pg_is_in_recovery()"), "f");
+    assert_eq!(ask(&primary.name, "select count(*) from pg_replication_slots"), "0");
+    lab.plan_is_clean();
+    lab.step("terraform has promoted the replica");
 }

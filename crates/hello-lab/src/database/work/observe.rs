@@ -73,6 +73,7 @@ impl Work<'_> {
     ) -> Result<(Server, Option<(Session, NodeStatus)>), DatabaseError> {
         let Some(running) = self.shared.adopt(&self.files)? else { return Ok((self.without_server(), None)) };
         let inside = server::is_inside(running.pid(), namespace);
+        self.shared.watch_adopted(&self.files.key, running);
         let port = self.state.endpoint.as_ref().map_or(self.instance.port, |endpoint| endpoint.port);
         let answer = session::answer(&self.files, port, Instant::now() + timeouts::DATABASE_PROBE).await;
         if answer.is_err() && self.shared.adopt(&self.files)?.is_none() {

@@ -8,7 +8,7 @@ fn network() -> Network {
     )]);
     let ranges = vec!["203.0.113.0/24".parse().unwrap()];
     let internet = Internet { namespace: "internet".to_owned(), ranges, hosts };
-    Network { internet, vpcs: BTreeMap::from([("vpc-1".to_owned(), vpc())]) }
+    Network { internet, vpcs: BTreeMap::from([("vpc-1".to_owned(), vpc())]), cut: BTreeSet::new() }
 }
 
 fn vpc() -> Vpc {
@@ -229,4 +229,22 @@ fn only_routers_and_gateways_pass_packets_on() {
 fn a_network_without_internet_has_no_namespace_without_a_name() {
     let wanted = wanted(|network, _| network.internet = Internet::default());
     assert!(!wanted.namespaces.contains_key(""), "{:?}", wanted.namespaces.keys());
+}
+
+#[test]
+fn a_host_and_a_resolver_that_are_cut_off_keep_their_namespaces_and_have_no_link() {
+    let with_resolver = |vpc: &mut Vpc| {
+        let (address, outside) = ("10.0.0.2".parse().unwrap(), "203.0.113.60".parse().unwrap());
+        vpc.resolver = Some(Resolver { namespace: "resolver".to_owned(), address, outside });
+    };
+    let linked = wanted(|_, vpc| with_resolver(vpc));
+    let cut = wanted(|network, vpc| {
+        with_resolver(vpc);
+        network.cut.extend(["resolver".to_owned(), "client".to_owned()]);
+    });
+    for namespace in ["resolver", "client"] {
+        assert!(!linked.namespaces[namespace].links.is_empty(), "{namespace}");
+        assert_eq!(cut.namespaces[namespace].links.len(), 0, "{namespace}");
+    }
+    assert_eq!((linked.refused, cut.refused), (Vec::new(), Vec::new()));
 }

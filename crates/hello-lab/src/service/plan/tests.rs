@@ -6,6 +6,7 @@ const NOW: u64 = 1_000_000;
 fn wanted() -> Wanted {
     Wanted {
         definition: "api:2".to_owned(),
+        network: TaskNetwork::default(),
         desired: 2,
         minimum_percent: 100,
         maximum_percent: 200,
@@ -254,10 +255,13 @@ fn a_deployment_that_was_given_up_without_a_way_back_starts_no_more_tasks() {
         assert!(given_up.waits_for.contains("the deployment failed"), "{}", given_up.waits_for);
         let later = plan(&wanted, &given_up.deployment, steady, tasks, NOW + 3_600_000);
         assert_eq!((later.actions.as_slice(), later.given_up), (&[][..], true));
-        let mut other = wanted;
-        other.definition = "api:3".to_owned();
-        let next = plan(&other, &given_up.deployment, steady, tasks, NOW);
-        assert_eq!((starts(&next).len(), next.given_up), (2, false), "another deployment begins anew");
+        let (mut definition, mut network) = (wanted.clone(), wanted);
+        definition.definition = "api:3".to_owned();
+        network.network.public = true;
+        for other in [definition, network] {
+            let next = plan(&other, &given_up.deployment, steady, tasks, NOW);
+            assert_eq!((starts(&next).len(), next.given_up), (2, false), "another deployment begins anew");
+        }
     }
 }
 

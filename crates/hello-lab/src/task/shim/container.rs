@@ -1,12 +1,13 @@
 //! One container, from its image to its end.
 
 use crate::{
+    files::{PASSING, write_whole},
     logs::stream::Stream,
     network::netns::Namespace,
     task::{
         bundle::{Bundle, user},
         cgroup::Group,
-        files::{Spec, private_directory, write_private},
+        files::{Spec, private_directory},
         health::Machine,
         image::{Image, Source},
         model::{Health, HealthCheck, Stopped},
@@ -143,9 +144,9 @@ impl Container {
                 fs::write(directory.join(name), content)?;
             }
             if let Some(check) = check {
-                write_private(&directory.join(CHECK), check.as_bytes())?;
+                write_whole(&directory.join(CHECK), check.as_bytes(), PASSING)?;
             }
-            write_private(&directory.join(CONFIG), config.to_string().as_bytes())
+            write_whole(&directory.join(CONFIG), config.to_string().as_bytes(), PASSING)
         };
         write().map_err(|error| format!("cannot write the container's configuration: {error}"))
     }

@@ -277,11 +277,10 @@ impl TestLab {
 
     /// The leading process of each part, by the part's name.
     pub(crate) fn processes(&self) -> BTreeMap<String, i32> {
-        let mark = format!("HELLO_LAB_PART={}/", self.name);
         super::machine::processes()
             .filter_map(|process| {
-                let entry = process.environment().into_iter().find(|entry| entry.starts_with(&mark))?;
-                process.leads_its_group().then(|| (entry[mark.len()..].to_owned(), process.pid))
+                let part = process.part(&self.name)?;
+                process.leads_its_group().then_some((part, process.pid))
             })
             .collect()
     }

@@ -53,6 +53,17 @@ impl Process {
         Some(Process { pid: parent.trim().parse().ok()? })
     }
 
+    /// The part of a lab that it is of, unless its parent is of the same: what a part's first process has started does not
+    /// count.
+    pub(crate) fn part(&self, lab: &str) -> Option<String> {
+        let mark = format!("HELLO_LAB_PART={lab}/");
+        let part_of = |process: &Process| {
+            process.environment().into_iter().find_map(|entry| Some(entry.strip_prefix(&mark)?.to_owned()))
+        };
+        let part = part_of(self)?;
+        (self.parent().and_then(|parent| part_of(&parent)).as_ref() != Some(&part)).then_some(part)
+    }
+
     /// Is it the first of its process group?
     pub(crate) fn leads_its_group(&self) -> bool {
         let pid = nix::unistd::Pid::from_raw(self.pid);

@@ -3,8 +3,7 @@
 
 use super::{
     lab::{SOON, TestLab},
-    machine::{self, Process},
-    wait_for,
+    machine, wait_for,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,7 +39,8 @@ impl Traces {
         let names = machine::namespaces().into_iter();
         let prefix = format!("hl-{}-", lab.name());
         found.extend(names.filter_map(|name| Some(format!("namespace {}", name.strip_prefix(&prefix)?))));
-        found.extend(parts(lab).into_iter().map(|part| format!("process {part}")));
+        let parts = machine::processes().filter_map(|process| process.part(lab.name()));
+        found.extend(parts.map(|part| format!("process {part}")));
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let directory = lab.directory().to_str().unwrap().to_owned();
         let below = |line: &str| {
@@ -79,21 +79,6 @@ impl Traces {
             if differing.is_empty() { Ok(()) } else { Err(differing.join("\n")) }
         });
     }
-}
-
-/// The parts that processes are of; a process whose parent is of the same part does not count again.
-fn parts(lab: &TestLab) -> Vec<String> {
-    let mark = format!("HELLO_LAB_PART={}/", lab.name());
-    let part_of = |process: &Process| {
-        process.environment().into_iter().find_map(|entry| Some(entry.strip_prefix(&mark)?.to_owned()))
-    };
-    machine::processes()
-        .filter_map(|process| {
-            let part = part_of(&process)?;
-            let parent = process.parent().and_then(|parent| part_of(&parent));
-            (parent.as_ref() != Some(&part)).then_some(part)
-        })
-        .collect()
 }
 
 /// The rows of the store, by kind; of resources their type too. Also what Terraform has lost sight of.
