@@ -266,6 +266,26 @@ impl Databases {
         snapshot::list(&self.shared.lab)
     }
 
+    /// Removes what a daemon that was killed has left of snapshots in the making.
+    pub async fn forget_unfinished_snapshots(&self) -> Result<(), DatabaseError> {
+        let lab = &self.shared.lab;
+        let unfinished = snapshot::unfinished(lab);
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        // Whoever still writes there.
+        for key in files::keys(lab) {
+            let _alone = self.shared.lock(&key, "looked at").await;
+            tool::end_all(&self.shared.processes, &Files::of(lab, &key)?).await?;
+        }
+        for (key, path) in unfinished {
+            // One of the same name that has begun since is not among them once it is done.
+            let _alone = self.shared.lock(&format!("snapshot.{key}"), "removed").await;
+            remove_directory(&path)?;
+        }
+        Ok(())
+    }
+
     /// Removes a snapshot.
     pub fn delete_snapshot(&self, key: &str) -> Result<(), DatabaseError> {
         snapshot::delete(&self.shared.lab, key)

@@ -16,6 +16,9 @@ use tokio::sync::watch;
 /// Runs until `stop` turns true.
 pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     let mut wake = Wake::new(&context, None, stop);
+    if let Err(error) = context.databases.forget_unfinished_snapshots().await {
+        tracing::warn!("snapshots that are not complete are left: {error}");
+    }
     loop {
         wake.begin();
         let generation = context.world.generation();

@@ -25,6 +25,9 @@ use std::{
     time::SystemTime,
 };
 
+/// What the directory of a snapshot in the making ends with. A dot is in no name, so it is nobody's snapshot.
+const UNFINISHED: &str = ".unfinished";
+
 /// A snapshot that is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -72,6 +75,20 @@ pub(super) fn list(lab: &Lab) -> Result<Vec<Snapshot>, DatabaseError> {
     Ok(found)
 }
 
+/// Snapshots in the making, or left so: their keys, and where they are.
+pub(super) fn unfinished(lab: &Lab) -> Vec<(String, PathBuf)> {
+    let all = lab.data("snapshots");
+    let mut found = Vec::new();
+    for region in directories(&all) {
+        for directory in directories(&all.join(&region)) {
+            if let Some(name) = directory.strip_suffix(UNFINISHED) {
+                found.push((key(&region, name), all.join(&region).join(&directory)));
+            }
+        }
+    }
+    found
+}
+
 /// Removes a snapshot.
 pub(super) fn delete(lab: &Lab, key: &str) -> Result<(), DatabaseError> {
     if find(lab, key)?.is_none() {
@@ -95,8 +112,7 @@ impl Copy<'_> {
         let complete = directory(self.lab, &key(&self.files.region, name))?;
         let region = self.lab.data("snapshots").join(&self.files.region);
         make_directory(&region, 0o755, None)?;
-        // A dot is in no name, so this is nobody's snapshot.
-        let aside = complete.with_extension("unfinished");
+        let aside = region.join(format!("{name}{UNFINISHED}"));
         // A copy that was cut off may still be writing there.
         tool::end_all(self.processes, self.files).await?;
         remove_directory(&aside)?;

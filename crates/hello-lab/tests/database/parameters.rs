@@ -1,5 +1,9 @@
 use crate::fixture::Bench;
 use hello_lab::database::{DatabaseError, Status, model::Instance};
+use std::{
+    fs::File,
+    time::{Duration, SystemTime},
+};
 
 fn with(instance: &Instance, parameters: &[(&str, &str)]) -> Instance {
     let mut changed = instance.clone();
@@ -122,4 +126,26 @@ async fn a_whole_group_as_of_this_projects_terraform_is_taken() {
     let logs =
         std::fs::read_dir(log).unwrap().flatten().map(|entry| std::fs::read_to_string(entry.path()).unwrap());
     assert!(logs.into_iter().any(|text| text.contains("pg_sleep(0.6)")), "a slow statement is logged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_stay_for_as_long_as_the_group_says_and_older_ones_go() {
+    let bench = Bench::new("logs");
+    let mut instance = bench.primary("hello", 1);
+    instance.parameters.insert("rds.log_retention_period".to_owned(), "1440".to_owned());
+    bench.make(&instance).await;
+    let log = bench.lab.data("databases").join("eu-west-1/hello/log");
+    let written = |hours: u64| {
+        let path = log.join(format!("postgresql.log.{hours}-hours-ago"));
+        let moment = SystemTime::now() - Duration::from_secs(hours * 3600);
+        File::create(&path).unwrap().set_modified(moment).unwrap();
+        path
+    };
+    // A day, then RDS's default of three.
+    for (young, old) in [(23, 25), (71, 73)] {
+        let (young, old) = (written(young), written(old));
+        bench.make(&instance).await;
+        assert!(young.exists() && !old.exists(), "{young:?}, {old:?}");
+        instance.parameters.clear();
+    }
 }

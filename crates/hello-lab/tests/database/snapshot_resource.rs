@@ -4,6 +4,8 @@ use crate::{
     daemon::{Daemon, REGION, instance},
     fixture::{Bench, of},
 };
+use hello_testkit::{Poll, wait_until};
+use std::time::Duration;
 use terraform_provider_aws::backend::Change;
 
 fn snapshot(instance: &str, name: &str) -> Change {
@@ -48,4 +50,16 @@ async fn a_snapshot_of_no_instance_or_of_a_name_that_is_taken_is_refused() {
         assert_eq!(daemon.context.world.snapshot().of_type("aws_db_snapshot").count(), 0);
     }
     assert_eq!(names(&daemon), ["before"], "what was there stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_daemon_has_left_of_a_snapshot_goes() {
+    let bench = Bench::new("half");
+    let region = bench.lab.data("snapshots").join(REGION);
+    let half = region.join("half.unfinished");
+    std::fs::create_dir_all(half.join("data/base")).unwrap();
+    let _daemon = Daemon::start(&bench);
+    wait_until("it is gone", Duration::from_secs(30), async || Poll::ready_if(!half.exists(), "it is there"))
+        .await;
+    assert!(region.exists());
 }
