@@ -126,8 +126,10 @@ impl LabBackend {
                 Ok(self.current(&key).unwrap_or(state))
             }
             Err(WaitError::Failed { reason, .. }) if waits::is_refused_at_once(&key.type_name) => {
-                self.remove(&change.schema, &key).await?;
-                Err(failed(&change.schema, &ChangeError::Refused(reason)).into())
+                // Its own protection does not keep what never was. Whatever becomes of that, the reason is what counts.
+                let removed = self.remove(&change.schema, &key).await;
+                let made = if removed.is_ok() { None } else { self.current(&key) };
+                Err(NotApplied { diagnostic: failed(&change.schema, &ChangeError::Refused(reason)), made })
             }
             Err(error) => Err(NotApplied {
                 diagnostic: not_settled(&change.schema, &key, &error),
@@ -203,6 +205,9 @@ impl LabBackend {
 
     async fn delete(&self, change: &Change) -> Result<Value, Diagnostic> {
         let key = key_of(&change.schema.name, &change.place.region, &change.prior);
+        if let Some(reason) = self.world.snapshot().resources.get(&key).and_then(|known| protection(known)) {
+            return Err(failed(&change.schema, &ChangeError::Refused(reason)));
+        }
         let _in_flight = self.in_flight(key.clone());
         self.remove(&change.schema, &key).await?;
         Ok(Value::Null)
@@ -212,9 +217,6 @@ impl LabBackend {
     async fn remove(&self, schema: &TypeSchema, key: &ResourceKey) -> Result<(), Diagnostic> {
         let marked = self.world.change(|draft| {
             let Some(known) = draft.contents.resources.get(key).cloned() else { return Ok(None) };
-            if let Some(reason) = protection(&known) {
-                return Err(ChangeError::Refused(reason));
-            }
             draft.put_resource(Resource { deleting: true, ..Resource::clone(&known) });
             Ok(Some(known))
         });

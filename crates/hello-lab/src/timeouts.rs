@@ -165,6 +165,9 @@ pub const PULL_RETRY: Duration = Duration::from_millis(300);
 /// (5 s and more), which would only make the lab slow to come up.
 pub const FIRST_HEALTH_CHECKS: Duration = Duration::from_millis(500);
 
+/// After this time a task that nothing checks has not failed at its start: a program that cannot work ends sooner.
+pub const TASK_STAYS: Duration = Duration::from_secs(5);
+
 /// Before a task is started in place of one that ended before it was ready; doubled with each further one.
 pub const TASK_RETRY: Duration = Duration::from_secs(1);
 

@@ -263,7 +263,9 @@ async fn a_database_that_is_refused_leaves_nothing_behind() {
     let lab = fixture(directory.path());
     // As of the creation, which is the first change; the deletion that follows is a later one.
     lab.board.set("database/eu-west-1/hello", Condition::Failed(1, "there is no PostgreSQL 99".to_owned()));
-    let creation = lab.creation("aws_db_instance", &[("identifier", "hello".into())]);
+    // Nothing protects what never was.
+    let given = [("identifier", Value::from("hello")), ("deletion_protection", true.into())];
+    let creation = lab.creation("aws_db_instance", &given);
     let ends = async {
         let mut changes = lab.world.watch();
         let goes = || lab.world.snapshot().of_type("aws_db_instance").any(|instance| instance.deleting);

@@ -106,6 +106,18 @@ impl Seen {
             && (!wanted.load_balanced || self.target == Some(TargetHealth::Healthy))
     }
 
+    /// When one that nothing checks has been there for long enough to be no failure.
+    fn stays_at(&self) -> u64 {
+        let stays = u64::try_from(timeouts::TASK_STAYS.as_millis()).unwrap_or(u64::MAX);
+        self.created_at.saturating_add(stays)
+    }
+
+    /// Is that it is ready a sign that it works? Where nothing checks it, it is ready as soon as it runs, also if it ends at
+    /// once.
+    fn has_stayed(&self, wanted: &Wanted, now: u64) -> bool {
+        self.was_ready || wanted.checked || wanted.load_balanced || now >= self.stays_at()
+    }
+
     /// May it serve, though nobody knows it for certain now? Nobody has asked its load balancer yet, or the load balancer
     /// has been started anew and checks what was ready before.
     fn may_serve(&self, wanted: &Wanted) -> bool {
@@ -222,6 +234,10 @@ pub fn plan(
     pass.ends();
     let alive: Vec<&Seen> = tasks.iter().filter(|task| task.is_alive()).collect();
     for task in alive.iter().filter(|task| !task.was_ready && task.is_ready(wanted)) {
+        if !task.has_stayed(wanted, now) {
+            pass.wake(task.stays_at());
+            continue;
+        }
         pass.actions.push(Action::MarkReady(task.id.clone()));
         if task.definition == pass.deployment.definition && !pass.deployment.given_up {
             // Failures count in a row: resetOnHealthyTask of
@@ -241,7 +257,7 @@ pub fn plan(
         && tasks.len() == well.len()
         && well.iter().all(|task| task.is_ready(wanted))
         && target == wanted.definition;
-    if is_steady {
+    if is_steady && well.iter().all(|task| task.has_stayed(wanted, now)) {
         pass.deployment = begun;
     }
     for task in &alive {

@@ -460,3 +460,19 @@ fn a_change_of_the_network_configuration_replaces_tasks_of_the_same_definition()
     let ends = |action: &Action| matches!(action, Action::Drain { .. } | Action::Stop { .. });
     assert!(!plan.actions.iter().any(ends), "none goes before another is ready: {:?}", plan.actions);
 }
+
+#[test]
+fn a_task_that_nothing_checks_and_that_ends_at_once_is_tried_again_more_and_more_slowly() {
+    let unchecked = Wanted { desired: 1, load_balanced: false, checked: false, breaker: false, ..wanted() };
+    let fresh = Seen { created_at: NOW, was_ready: false, ..task("1", "api:2", "subnet-a") };
+    let failing = Deployment { failures: 3, ..deployment() };
+    let runs = plan(&unchecked, &failing, Some("api:2"), std::slice::from_ref(&fresh), NOW + 100);
+    assert!(runs.steady && !runs.actions.contains(&Action::MarkReady("1".to_owned())));
+    assert_eq!((runs.deployment.failures, runs.look_again), (3, Some(NOW + 5_000)));
+    let ended = plan(&unchecked, &runs.deployment, Some("api:2"), &[stopped(fresh.clone())], NOW + 200);
+    assert!(ended.actions.contains(&Action::CountFailure("1".to_owned())));
+    assert!(recorded(&ended, NOW + 200).not_before >= NOW + 8_000);
+    let stays = plan(&unchecked, &failing, Some("api:2"), &[fresh], NOW + 5_000);
+    assert!(stays.actions.contains(&Action::MarkReady("1".to_owned())));
+    assert_eq!(stays.deployment.failures, 0);
+}
