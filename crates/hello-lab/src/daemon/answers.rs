@@ -4,7 +4,7 @@ use crate::{
     board::{Condition, Until, part},
     control::{DatabaseOperation, Fault, Handler, Location, Replies, Request},
     controllers::{Context, databases, internet},
-    database::{self, DatabaseError, key},
+    database::{self, DatabaseError, Status, key},
     environment,
     events::{Event, clock},
     logs::{Logs, reader::Filter},
@@ -17,6 +17,7 @@ use crate::{
     timeouts,
     world::Contents,
 };
+use hello_pg::Role;
 use nix::sys::signal::Signal;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -56,6 +57,28 @@ impl Handler for Answers {
                 Ok("the daemon ends; the parts go on".to_owned())
             }
         }
+    }
+}
+
+/// What cannot be done with an instance as it is, and why (`InvalidDBInstanceState`).
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_StartDBInstance.html>
+fn invalid(
+    operation: &DatabaseOperation,
+    status: &Status,
+    role: Option<Role>,
+) -> Option<(&'static str, &'static str)> {
+    const START_FIRST: &str = "it is stopped: start it first";
+    match (operation, status) {
+        (DatabaseOperation::Stop, Status::Stopped) => Some(("stopped", "it is stopped already")),
+        (DatabaseOperation::Start, Status::Stopped) => None,
+        (DatabaseOperation::Start, _) => Some(("started", "it is not stopped")),
+        (DatabaseOperation::Reboot, Status::Stopped) => Some(("rebooted", START_FIRST)),
+        (DatabaseOperation::Promote, Status::Stopped) => Some(("promoted", START_FIRST)),
+        (DatabaseOperation::Promote, _) if role == Some(Role::Primary) => {
+            Some(("promoted", "it is no read replica"))
+        }
+        _ => None,
     }
 }
 
@@ -254,6 +277,12 @@ impl Answers {
         let operation = operation.clone();
         // It goes on where the caller hangs up, as on AWS: nothing is left half done.
         let mut work = tokio::spawn(async move {
+            let found = databases.describe(&instance).await?;
+            let role = found.node.map(|node| node.role);
+            if let Some((what, reason)) = invalid(&operation, &found.status, role) {
+                let identifier = instance.identifier;
+                return Err(DatabaseError::State { identifier, what, reason: reason.to_owned() });
+            }
             match operation {
                 DatabaseOperation::Promote => {
                     databases.promote(&key).await.map(|()| "is a primary now".to_owned())

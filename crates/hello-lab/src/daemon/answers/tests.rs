@@ -108,3 +108,25 @@ async fn a_service_that_was_ready_before_a_change_is_waited_for() {
     board.set("service/eu-west-1/default/hello", Condition::Ready(8));
     assert_eq!(waits(7), Vec::<String>::new());
 }
+
+#[test]
+fn an_instance_that_is_not_in_the_state_for_it_is_left_alone() {
+    use DatabaseOperation::{Promote, Reboot, Snapshot, Start, Stop};
+    let available = (Status::Available, Some(Role::Primary));
+    let follows = (Status::Available, Some(Role::Standby));
+    let stopped = (Status::Stopped, None);
+    for ((status, role), operation, is_invalid) in [
+        (&available, Promote, true),
+        (&follows, Promote, false),
+        (&stopped, Promote, true),
+        (&available, Reboot, false),
+        (&stopped, Reboot, true),
+        (&available, Stop, false),
+        (&stopped, Stop, true),
+        (&available, Start, true),
+        (&stopped, Start, false),
+        (&available, Snapshot { name: "kept".to_owned() }, false),
+    ] {
+        assert_eq!(invalid(&operation, status, *role).is_some(), is_invalid, "{operation:?} of {status:?}");
+    }
+}
