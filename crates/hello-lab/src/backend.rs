@@ -3,20 +3,22 @@
 //! An apply that was cut short (the daemon killed, Terraform killed) leaves a resource that Terraform may not know of.
 //! It is taken up by the next creation with the same configuration in a later run, so that nothing is made twice.
 
+mod refusals;
 mod waits;
 
 use crate::{
     board::{Board, Until, WaitError},
     events::{Events, now},
-    lab::Lab,
-    meaning::{self, catalogue, interfaces, log_groups, secrets, task_definitions, values},
-    network,
+    meaning::{catalogue, interfaces, log_groups, secrets, task_definitions, values},
     store::StoreError,
-    world::{Contents, Draft, Resource, ResourceKey, World, key_of},
+    world::{Draft, Resource, ResourceKey, World, key_of},
+};
+use refusals::{
+    cannot_go, failed, fits, gone, modelled, name_taken, not_modelled, not_settled, protection,
+    refuse_with_network, refused_by_network,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -271,48 +273,11 @@ impl LabBackend {
     }
 }
 
-/// Refuses values that the lab would make something else of: those that were not known yet when they were planned.
-fn modelled(change: &Change) -> Result<(), Diagnostic> {
-    let sentences = values::refused(&change.schema.name, &change.config);
-    if sentences.is_empty() { Ok(()) } else { Err(not_modelled(&change.schema, &sentences)) }
-}
-
-/// Refuses what does not go with what there is.
-fn fits(contents: &Contents, resource: &Resource) -> Result<(), ChangeError> {
-    values::contradiction(contents, resource).map_or(Ok(()), |sentence| Err(ChangeError::Refused(sentence)))
-}
-
-fn not_modelled(schema: &TypeSchema, sentences: &[String]) -> Diagnostic {
-    let summary = format!("The lab cannot make this {} real", schema.name);
-    Diagnostic::error(summary, format!("{}. docs/LAB.md lists what is modelled.", sentences.join("; ")))
-}
-
 /// Writes down that Terraform knows of a resource, whatever became of it meanwhile.
 fn acknowledge(draft: &mut Draft, key: &ResourceKey) {
     let known = draft.contents.resources.get(key).filter(|known| !known.acknowledged).cloned();
     if let Some(known) = known {
         draft.put_resource(Resource { acknowledged: true, ..Resource::clone(&known) });
-    }
-}
-
-/// What the network refuses of what is known; asked only where a change is one of the network.
-fn refused_by_network(contents: &Contents, type_name: &str) -> Vec<String> {
-    if !waits::is_network(type_name) {
-        return Vec::new();
-    }
-    // What is refused does not depend on whose namespaces they are.
-    let lab = Lab::new("any", Path::new(""), Path::new(""));
-    network::wanted::Wanted::of(&meaning::network::network(contents, &lab)).refused
-}
-
-/// Refuses a change after which the network refuses more than before, as AWS refuses the call: subnets must be within
-/// their VPC's range, and apart (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>). What is wrong
-/// already is not held against others.
-fn refuse_with_network(draft: &Draft, type_name: &str, before: &[String]) -> Result<(), ChangeError> {
-    let after = refused_by_network(&draft.contents, type_name);
-    match after.into_iter().find(|sentence| !before.contains(sentence)) {
-        Some(sentence) => Err(ChangeError::Refused(sentence)),
-        None => Ok(()),
     }
 }
 
@@ -354,26 +319,6 @@ fn made_up(draft: &mut Draft, change: &Change) -> Value {
     numbered.made_up()
 }
 
-/// Types whose names are unique in a region, with the attribute that holds the name.
-const UNIQUE_NAMES: &[(&str, &str)] = &[
-    ("aws_cloudwatch_log_group", "name"),
-    ("aws_db_instance", "identifier"),
-    ("aws_db_parameter_group", "name"),
-    ("aws_db_snapshot", "db_snapshot_identifier"),
-    ("aws_db_subnet_group", "name"),
-    ("aws_lb", "name"),
-    ("aws_lb_target_group", "name"),
-    ("aws_secretsmanager_secret", "name"),
-];
-
-fn name_taken(contents: &Contents, resource: &Resource) -> bool {
-    let unique = UNIQUE_NAMES.iter().find(|(type_name, _)| *type_name == resource.type_name);
-    unique.is_some_and(|(type_name, attribute)| {
-        let mut same = contents.of_type(type_name).filter(|other| other.region == resource.region);
-        same.any(|other| other.text(attribute) == resource.text(attribute))
-    })
-}
-
 /// The configuration without write-only values, which differ from run to run.
 fn visible(schema: &TypeSchema, config: &Value) -> Value {
     let mut visible = config.clone();
@@ -391,50 +336,6 @@ fn kept_secrets(change: &Change, before: &Value) -> Value {
         }
     }
     config
-}
-
-/// Why a resource must not be deleted, if it must not.
-fn protection(resource: &Resource) -> Option<String> {
-    let set = |name: &str| resource.state.get(name).as_bool() == Some(true);
-    match resource.type_name.as_str() {
-        "aws_db_instance" if set("deletion_protection") => Some(
-            "Cannot delete protected DB Instance, please disable deletion protection and try again: set \
-             deletion_protection = false and apply first"
-                .to_owned(),
-        ),
-        "aws_lb" | "aws_alb" if set("enable_deletion_protection") => Some(format!(
-            "Load balancer '{}' cannot be deleted because deletion protection is enabled: set \
-             enable_deletion_protection = false and apply first",
-            resource.text("arn")
-        )),
-        _ => None,
-    }
-}
-
-fn gone(key: &ResourceKey) -> ChangeError {
-    ChangeError::Refused(format!(
-        "the lab does not know {key} any more: run terraform plan to see what is left"
-    ))
-}
-
-fn failed(schema: &TypeSchema, error: &ChangeError) -> Diagnostic {
-    Diagnostic::error(format!("The lab refuses this {}", schema.name), format!("{error}."))
-}
-
-fn cannot_go(schema: &TypeSchema, key: &ResourceKey, reason: &str) -> Diagnostic {
-    Diagnostic::error(
-        format!("The lab cannot delete this {}", schema.name),
-        format!("{key} stays as it is: {reason}."),
-    )
-}
-
-fn not_settled(schema: &TypeSchema, key: &ResourceKey, error: &WaitError) -> Diagnostic {
-    Diagnostic::error(
-        format!("The lab could not make this {} real", schema.name),
-        format!(
-            "{key} is stored, but {error}. `hello-lab status` shows how the parts fare; apply again once the cause is mended."
-        ),
-    )
 }
 
 #[async_trait::async_trait]

@@ -12,7 +12,11 @@ use crate::{
     secret::random_digits,
     service::plan::{self, Action, Seen, Wanted},
     store::StoreError,
-    task::model::{Status, Stopped},
+    subcommand::lives_in,
+    task::{
+        model::{Status, Stopped},
+        tasks,
+    },
     world::{Contents, Draft, Resource, ServiceRecord, TaskRecord, TaskWish},
 };
 use std::{sync::Arc, time::Duration};
@@ -218,10 +222,19 @@ fn seen(context: &Context, contents: &Contents, service: &Resource) -> Vec<Seen>
         was_ready: task.was_ready,
         failed: task.failed,
         outdated: task.network != network,
+        lost: is_lost(context, id, task),
         status: context.tasks.status(id).unwrap_or(Status::Provisioning),
         target: target_health(context, contents, service, id, task),
     })
     .collect()
+}
+
+/// Does a task run in a namespace that is not its own any more? It may have been deleted, and made anew, by hand.
+fn is_lost(context: &Context, id: &str, task: &TaskRecord) -> bool {
+    let runs = matches!(context.tasks.status(id), Some(Status::Running { .. }));
+    let shim = runs.then(|| context.lab.processes().adopt(&tasks::shim(id)).ok().flatten()).flatten();
+    let namespace = interfaces::namespace(&context.lab, &interfaces::task_owner(&task.region, id));
+    shim.is_some_and(|shim| !lives_in(shim.pid(), &namespace))
 }
 
 /// How a task fares as a target: the worst of its groups. `None` where a load balancer of theirs does not say.

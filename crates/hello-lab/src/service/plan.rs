@@ -26,6 +26,9 @@ const CONTAINER_CHECKS: &str = "Task failed container health checks";
 /// Why a task is ended whose target checks fail, as ECS says it.
 const TARGET_CHECKS: &str = "Task failed ELB health checks";
 
+/// Why a task is ended whose network namespace is not the one it was started in.
+const NETWORK_LOST: &str = "Task lost its network interface";
+
 /// What is wanted of a service.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an argument of the resource's own")]
@@ -79,6 +82,8 @@ pub struct Seen {
     /// Was it started with another network configuration than its service has now? A change of that is a deployment:
     /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html>.
     pub outdated: bool,
+    /// Is its network namespace gone, or another one of that name? Nobody will ever reach it.
+    pub lost: bool,
     /// How it fares.
     pub status: Status,
     /// How its targets fare: the worst of its groups. `None` where nobody knows: no load balancer was asked yet since the
@@ -88,7 +93,9 @@ pub struct Seen {
 
 impl Seen {
     fn is_alive(&self) -> bool {
-        self.wish == TaskWish::Run && !matches!(self.status, Status::Stopping(_) | Status::Stopped(_))
+        self.wish == TaskWish::Run
+            && !self.lost
+            && !matches!(self.status, Status::Stopping(_) | Status::Stopped(_))
     }
 
     fn runs(&self) -> bool {
@@ -298,6 +305,10 @@ impl Pass<'_> {
         for task in self.tasks {
             if self.is_uncounted_failure(task) {
                 self.actions.push(Action::CountFailure(task.id.clone()));
+            }
+            if task.lost && task.wish == TaskWish::Run {
+                self.actions.push(Action::Stop { id: task.id.clone(), reason: NETWORK_LOST.to_owned() });
+                continue;
             }
             match &task.status {
                 Status::Stopped(_) => self.actions.push(Action::Bury(task.id.clone())),

@@ -88,6 +88,15 @@ fn what_was_changed_by_hand_is_put_right() {
         lab.step(&format!("{what} serves {:.1} s after it was killed", begin.elapsed().as_secs_f64()));
     }
 
+    Command::new("ip").args(["netns", "delete", task_namespace.name()]).status().unwrap();
+    let begin = Instant::now();
+    wait_for("the task is another one", SOON, || {
+        let now = lab.parts().tasks;
+        if now.iter().any(|other| other.name == task.name) { Err(format!("{now:?}")) } else { Ok(()) }
+    });
+    lab.settled(2, LONG);
+    lab.step(&format!("a task without a namespace is replaced after {:.1} s", begin.elapsed().as_secs_f64()));
+
     lab.settled(2, LONG);
     lab.plan_is_clean();
 }

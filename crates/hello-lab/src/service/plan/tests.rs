@@ -31,6 +31,7 @@ fn task(id: &str, definition: &str, subnet: &str) -> Seen {
         was_ready: true,
         failed: false,
         outdated: false,
+        lost: false,
         status: Status::Running { health: Health::Healthy },
         target: Some(TargetHealth::Healthy),
     }
@@ -475,4 +476,11 @@ fn a_task_that_nothing_checks_and_that_ends_at_once_is_tried_again_more_and_more
     let stays = plan(&unchecked, &failing, Some("api:2"), &[fresh], NOW + 5_000);
     assert!(stays.actions.contains(&Action::MarkReady("1".to_owned())));
     assert_eq!(stays.deployment.failures, 0);
+}
+
+#[test]
+fn a_task_that_nobody_can_reach_any_more_is_ended_and_replaced_at_once() {
+    let lost = Seen { lost: true, ..task("2", "api:2", "subnet-b") };
+    let plan = plan(&wanted(), &deployment(), Some("api:2"), &[task("1", "api:2", "subnet-a"), lost], NOW);
+    assert_eq!((ended(&plan), starts(&plan)), (vec!["2"], vec!["subnet-b"]));
 }
