@@ -64,7 +64,7 @@ fn readers(type_name: &str) -> &'static [&'static str] {
             "meaning/interfaces.rs",
             "meaning/values.rs",
             "controllers/databases.rs",
-            "backend.rs",
+            "backend/refusals.rs",
         ],
         "db_parameter_group" => &["meaning/databases.rs", "meaning/values.rs"],
         "db_snapshot" => &["controllers/snapshots.rs", "meaning/databases.rs"],
@@ -83,9 +83,12 @@ fn readers(type_name: &str) -> &'static [&'static str] {
         "vpc" | "subnet" | "internet_gateway" | "internet_gateway_attachment" => &["meaning/network.rs"],
         name if name.contains("route") => &["meaning/network.rs", "meaning/catalogue.rs"],
         name if name.contains("security_group") => &["meaning/rules.rs"],
-        name if name.starts_with("lb") || name.starts_with("alb") => {
-            &["meaning/load_balancers.rs", "meaning/interfaces.rs", "meaning/values.rs", "backend.rs"]
-        }
+        name if name.starts_with("lb") || name.starts_with("alb") => &[
+            "meaning/load_balancers.rs",
+            "meaning/interfaces.rs",
+            "meaning/values.rs",
+            "backend/refusals.rs",
+        ],
         name => panic!("nothing says who reads the arguments of {name}"),
     }
 }
