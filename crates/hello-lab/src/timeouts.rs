@@ -32,8 +32,9 @@ pub const CONTROL_WRITE: Duration = Duration::from_secs(30);
 /// For a caller's one line: a command line sends it at once.
 pub const CONTROL_REQUEST: Duration = Duration::from_secs(5);
 
-/// Between two looks at parts that are as they should be: what was changed by hand is put right within this time.
-pub const RESYNC: Duration = Duration::from_secs(5);
+/// Between two looks at parts that are as they should be: what was changed by hand is put right within this time. Looks
+/// are most of what an idle lab costs.
+pub const RESYNC: Duration = Duration::from_secs(8);
 
 /// Before what has failed is tried again: most causes are another part that is on its way.
 pub const RETRY: Duration = Duration::from_millis(200);
