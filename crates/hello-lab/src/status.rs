@@ -109,7 +109,7 @@ fn inside(facts: &Facts<'_>, subnet: &str) -> Vec<String> {
         let (kind, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let region = &interface.region;
         let known = match kind {
-            "nat" => "NAT gateway".to_owned(),
+            "nat" => format!("NAT gateway {name}"),
             "db" => format!("RDS {name}: {}", condition(facts, &part::database(region, name))),
             "alb" => {
                 let node = words.next().unwrap_or_default();
