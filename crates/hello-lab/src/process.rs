@@ -184,7 +184,13 @@ impl Processes {
             Err(error) => return Err(error),
         };
         let alive = recorded.filter(|identity| Identity::of(identity.pid) == Some(*identity));
-        let Some(identity) = alive.or_else(|| self.marked(name)) else { return Ok(None) };
+        let Some(identity) = alive.or_else(|| self.marked(name)) else {
+            // It ended while no daemon waited for it.
+            if let Some(ended) = recorded {
+                forget(&record, ended);
+            }
+            return Ok(None);
+        };
         let Some(running) = Running::opened(identity, record)? else { return Ok(None) };
         if recorded != Some(identity) {
             write_whole(&running.record, &serde_json::to_vec(&identity)?, PASSING)?;
@@ -260,6 +266,15 @@ fn all_processes() -> impl Iterator<Item = i32> {
     entries
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
         .filter(move |pid| u32::try_from(*pid) != Ok(own))
+}
+
+/// Removes the record of a process that has ended, unless it is a successor's by now.
+fn forget(record: &Path, ended: Identity) {
+    let recorded = fs::read(record).ok();
+    let recorded = recorded.and_then(|content| serde_json::from_slice::<Identity>(&content).ok());
+    if recorded == Some(ended) {
+        let _ = fs::remove_file(record);
+    }
 }
 
 /// A running process, ours or adopted. Dropping it ends nothing.
@@ -360,18 +375,9 @@ impl Running {
         if let Ok(mut ready) = self.pidfd.readable().await {
             ready.retain_ready();
         }
-        self.forget();
+        forget(&self.record, self.identity);
         let exit = self.exit.as_mut()?.wait_for(Option::is_some).await.ok()?;
         exit.and_then(|status| status.code())
-    }
-
-    /// Removes its record, unless it is a successor's by now.
-    fn forget(&self) {
-        let recorded = fs::read(&self.record).ok();
-        let recorded = recorded.and_then(|content| serde_json::from_slice::<Identity>(&content).ok());
-        if recorded == Some(self.identity) {
-            let _ = fs::remove_file(&self.record);
-        }
     }
 
     /// TERM, then KILL when it has not ended after `grace`.

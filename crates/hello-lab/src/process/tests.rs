@@ -56,6 +56,7 @@ async fn a_number_that_belongs_to_another_process_now_is_not_adopted() {
     let reused = Identity { start_time: own.start_time.wrapping_sub(1), ..own };
     fs::write(processes.record("part"), serde_json::to_vec(&reused).unwrap()).unwrap();
     assert!(processes.adopt("part").unwrap().is_none());
+    assert!(!processes.record("part").exists(), "the record of one that has ended stays");
 }
 
 #[tokio::test]
