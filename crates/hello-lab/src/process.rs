@@ -127,6 +127,20 @@ struct Identity {
 }
 
 impl Identity {
+    /// What a record says; `None` where there is none, or none that can be read.
+    fn recorded(record: &Path) -> io::Result<Option<Identity>> {
+        match fs::read(record) {
+            Ok(content) => Ok(serde_json::from_slice(&content).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Does this very process live?
+    fn is_alive(&self) -> bool {
+        Identity::of(self.pid) == Some(*self)
+    }
+
     fn of(pid: i32) -> Option<Identity> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name of the program stands in brackets and may hold anything.
@@ -178,12 +192,8 @@ impl Processes {
     /// The running process of this name, if there is one.
     pub fn adopt(&self, name: &str) -> io::Result<Option<Running>> {
         let record = self.record(name);
-        let recorded = match fs::read(&record) {
-            Ok(bytes) => serde_json::from_slice::<Identity>(&bytes).ok(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        let alive = recorded.filter(|identity| Identity::of(identity.pid) == Some(*identity));
+        let recorded = Identity::recorded(&record)?;
+        let alive = recorded.filter(Identity::is_alive);
         let Some(identity) = alive.or_else(|| self.marked(name)) else {
             // It ended while no daemon waited for it.
             if let Some(ended) = recorded {
@@ -270,9 +280,7 @@ fn all_processes() -> impl Iterator<Item = i32> {
 
 /// Removes the record of a process that has ended, unless it is a successor's by now.
 fn forget(record: &Path, ended: Identity) {
-    let recorded = fs::read(record).ok();
-    let recorded = recorded.and_then(|content| serde_json::from_slice::<Identity>(&content).ok());
-    if recorded == Some(ended) {
+    if Identity::recorded(record).is_ok_and(|recorded| recorded == Some(ended)) {
         let _ = fs::remove_file(record);
     }
 }
@@ -337,12 +345,7 @@ impl Running {
 
     /// The process that wrote this record with [`record_own`], if it still runs.
     pub fn recorded(record: &Path) -> io::Result<Option<Running>> {
-        let content = match fs::read(record) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            content => content?,
-        };
-        let identity = serde_json::from_slice::<Identity>(&content).ok();
-        let alive = identity.filter(|identity| Identity::of(identity.pid) == Some(*identity));
+        let alive = Identity::recorded(record)?.filter(Identity::is_alive);
         alive.map_or(Ok(None), |identity| Running::opened(identity, record.to_owned()))
     }
 

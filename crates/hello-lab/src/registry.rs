@@ -12,7 +12,7 @@ pub mod oci;
 pub mod push;
 
 use crate::{
-    files::{PASSING, write_whole},
+    files::{PASSING, gone, write_whole},
     lab::Lab,
     network::netns::Namespace,
     process::{Described, Running, User},
@@ -21,14 +21,13 @@ use crate::{
         oci::Digest,
     },
     secret::Secret,
-    subcommand::lives_in,
     timeouts,
 };
 use anyhow::{Context as _, bail};
 use hyper::{Method, StatusCode};
 use sha2::{Digest as _, Sha256};
 use std::{
-    fs, io,
+    fs,
     net::Ipv4Addr,
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
@@ -92,8 +91,7 @@ impl Registry {
         let processes = lab.processes();
         // One whose namespace was deleted listens where nobody is.
         let is_right = |running: &Running| {
-            lives_in(running.pid(), &self.namespace)
-                && fs::read_to_string(&started).is_ok_and(|has| has == wanted)
+            self.namespace.holds(running.pid()) && fs::read_to_string(&started).is_ok_and(|has| has == wanted)
         };
         let running = processes.adopt(PART)?;
         if !running.as_ref().is_some_and(is_right) {
@@ -135,12 +133,8 @@ impl Registry {
             running.stop(timeouts::REGISTRY_STOP).await?;
         }
         for directory in [lab.run(PART), lab.data(PART)] {
-            match fs::remove_dir_all(&directory) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("remove {}", directory.display()));
-                }
-                _ => {}
-            }
+            gone(fs::remove_dir_all(&directory))
+                .with_context(|| format!("remove {}", directory.display()))?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -49,7 +49,7 @@ impl Subcommand<'_> {
         let wanted = fingerprint(arguments, namespace)?;
         let (ready, started) = (self.directory.join(READY), self.directory.join(STARTED));
         let running = self.lab.processes().adopt(&self.process)?;
-        let lives = |pid| self.lives_in.as_ref().is_none_or(|namespace| lives_in(pid, namespace));
+        let lives = |pid| self.lives_in.as_ref().is_none_or(|namespace| namespace.holds(pid));
         if running.is_some_and(|running| lives(running.pid()))
             && fs::read(&started).is_ok_and(|has| has == wanted)
             && let Some(told) = told(&ready)
@@ -119,28 +119,13 @@ impl Subcommand<'_> {
     /// Ends it and removes its files; one that is gone already is no error.
     pub(crate) async fn delete(&self) -> io::Result<()> {
         self.stop().await?;
-        match fs::remove_dir_all(&self.directory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        gone(fs::remove_dir_all(&self.directory))
     }
-}
-
-/// Is a thread of the process in this namespace? Not in one of that name that was deleted, and made anew.
-pub(crate) fn lives_in(pid: i32, namespace: &Namespace) -> bool {
-    let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
-    let wanted = identity(&namespace.path());
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    wanted.is_some()
-        && threads.map(|thread| identity(&thread.path().join("ns/net"))).any(|lives| lives == wanted)
 }
 
 /// Removes a directory that has nothing in it any more; one that is gone is no error.
 pub(crate) fn remove_empty(directory: &Path) -> io::Result<()> {
-    match fs::remove_dir(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    gone(fs::remove_dir(directory))
 }
 
 fn fingerprint(arguments: &[String], namespace: Option<&Namespace>) -> io::Result<Vec<u8>> {

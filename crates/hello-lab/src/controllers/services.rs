@@ -12,7 +12,6 @@ use crate::{
     secret::random_digits,
     service::plan::{self, Action, Seen, Wanted},
     store::StoreError,
-    subcommand::lives_in,
     task::{
         model::{Status, Stopped},
         tasks,
@@ -212,29 +211,31 @@ fn seen(context: &Context, contents: &Contents, service: &Resource) -> Vec<Seen>
         .tasks
         .iter()
         .filter(|(_, task)| task.service == service.text("id") && task.stopped.is_none());
-    own.map(|(id, task)| Seen {
-        id: id.clone(),
-        definition: task.definition.clone(),
-        subnet: task.subnet.clone(),
-        wish: task.wish.clone(),
-        registered: task.registered,
-        created_at: task.created_at,
-        was_ready: task.was_ready,
-        failed: task.failed,
-        outdated: task.network != network,
-        lost: is_lost(context, id, task),
-        status: context.tasks.status(id).unwrap_or(Status::Provisioning),
-        target: target_health(context, contents, service, id, task),
+    own.map(|(id, task)| {
+        let status = context.tasks.status(id).unwrap_or(Status::Provisioning);
+        Seen {
+            id: id.clone(),
+            definition: task.definition.clone(),
+            subnet: task.subnet.clone(),
+            wish: task.wish.clone(),
+            registered: task.registered,
+            created_at: task.created_at,
+            was_ready: task.was_ready,
+            failed: task.failed,
+            outdated: task.network != network,
+            lost: matches!(status, Status::Running { .. }) && is_lost(context, id, task),
+            status,
+            target: target_health(context, contents, service, id, task),
+        }
     })
     .collect()
 }
 
-/// Does a task run in a namespace that is not its own any more? It may have been deleted, and made anew, by hand.
+/// Does a running task live in a namespace that is not its own any more? It may have been deleted, and made anew, by hand.
 fn is_lost(context: &Context, id: &str, task: &TaskRecord) -> bool {
-    let runs = matches!(context.tasks.status(id), Some(Status::Running { .. }));
-    let shim = runs.then(|| context.lab.processes().adopt(&tasks::shim(id)).ok().flatten()).flatten();
+    let shim = context.lab.processes().adopt(&tasks::shim(id)).ok().flatten();
     let namespace = interfaces::namespace(&context.lab, &interfaces::task_owner(&task.region, id));
-    shim.is_some_and(|shim| !lives_in(shim.pid(), &namespace))
+    shim.is_some_and(|shim| !namespace.holds(shim.pid()))
 }
 
 /// How a task fares as a target: the worst of its groups. `None` where a load balancer of theirs does not say.

@@ -59,12 +59,6 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).map(|found| (found.dev(), found.ino())).ok()
 }
 
-/// Does the process live in the namespace of that name, as it is now?
-pub(super) fn is_inside(pid: i32, namespace: &Namespace) -> bool {
-    let own = identity(Path::new(&format!("/proc/{pid}/ns/net")));
-    own.is_some() && own == identity(&namespace.path())
-}
-
 /// All processes that work in the data directory.
 pub(super) fn members(data: &Path) -> BTreeSet<i32> {
     let Some(data) = identity(data) else { return BTreeSet::new() };

@@ -18,7 +18,7 @@ use crate::{
     lab::Lab,
     network::netns::Namespace,
     process::{Described, Running, User},
-    subcommand::{last_lines, lives_in},
+    subcommand::last_lines,
     timeouts, unprivileged,
 };
 use std::{
@@ -150,7 +150,7 @@ impl NodeProcesses {
     pub(super) async fn ensure(&mut self, balancer: &LoadBalancer) -> Result<(), Error> {
         self.forget_the_dead()?;
         let namespace = Namespace::named(&self.node.namespace);
-        if self.current().is_some_and(|current| !lives_in(current.pid, &namespace)) {
+        if self.current().is_some_and(|current| !namespace.holds(current.pid)) {
             // The namespace was made anew: what is left of the old one reaches nobody.
             self.stop_all().await?;
         }

@@ -51,6 +51,16 @@ impl Namespace {
         }
     }
 
+    /// Does a thread of the process live in it? In this very one, not in one of that name that was deleted and made anew.
+    pub fn holds(&self, pid: i32) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+        let wanted = identity(&self.path());
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        wanted.is_some()
+            && threads.map(|thread| identity(&thread.path().join("ns/net"))).any(|lives| lives == wanted)
+    }
+
     /// Makes it unless it is there.
     pub fn create(&self) -> io::Result<()> {
         self.create_prepared(|| Ok(()))

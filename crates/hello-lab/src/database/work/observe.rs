@@ -72,7 +72,7 @@ impl Work<'_> {
         namespace: &Namespace,
     ) -> Result<(Server, Option<(Session, NodeStatus)>), DatabaseError> {
         let Some(running) = self.shared.adopt(&self.files)? else { return Ok((self.without_server(), None)) };
-        let inside = server::is_inside(running.pid(), namespace);
+        let inside = namespace.holds(running.pid());
         self.shared.watch_adopted(&self.files.key, running);
         let port = self.state.endpoint.as_ref().map_or(self.instance.port, |endpoint| endpoint.port);
         let answer = session::answer(&self.files, port, Instant::now() + timeouts::DATABASE_PROBE).await;
