@@ -18,16 +18,10 @@ fn a_daemon_that_is_killed_amid_a_deployment_costs_no_request_and_the_next_goes_
     client.writes(&nodes);
     let load = client.keep_asking(&nodes, &Request::read());
 
-    let first = lab.parts().tasks;
-    lab.apply(&["TF_VAR_task_size={\"cpu\":512,\"memory\":1024}"]);
-    // The new tasks are not asked for yet, or not ready: nobody registers them while there is no daemon.
-    seen(&lab, "new tasks are on their way", |task| is_new(task, &first) && task.words != "running, healthy");
-    let second = goes_on_without_daemon(&lab, &first);
+    // The new tasks do not run yet, or are not asked for: nobody registers them while there is no daemon.
+    killed_amid_a_deployment(&lab, &["TF_VAR_task_size={\"cpu\":512,\"memory\":1024}"], "starts a task");
     load.goes_on();
-
-    lab.apply(&[]);
-    seen(&lab, "an old task drains", |task| !is_new(task, &second) && task.words.ends_with("drains"));
-    goes_on_without_daemon(&lab, &second);
+    killed_amid_a_deployment(&lab, &[], "drains task");
     load.goes_on();
 
     let answers = load.end();
@@ -36,32 +30,27 @@ fn a_daemon_that_is_killed_amid_a_deployment_costs_no_request_and_the_next_goes_
     lab.plan_is_clean();
 }
 
-/// Kills the daemon and starts it again; gives the tasks at the end, all of them new.
-fn goes_on_without_daemon(lab: &TestLab, before: &[Part]) -> Vec<Part> {
+/// Kills the daemon as soon as it has told of `moment` in the deployment that an apply with these variables begins. The
+/// apply may be at its end by then, or fail. The next daemon must go on to the end, where all tasks are new.
+fn killed_amid_a_deployment(lab: &TestLab, variables: &[&str], moment: &str) {
+    let before = lab.parts().tasks;
+    let events = lab.follow(&["events", "-f", "--last", "1"]);
+    events.says("", 0);
+    let past = events.count();
+    let apply = lab.terraform_under_way(variables, APPLY);
+    events.says(moment, past);
     lab.kill_daemon();
-    lab.step("the daemon is killed amid a deployment");
+    lab.step(&format!("the daemon is killed when it {moment}"));
+    apply.end(LONG);
     lab.start_daemon();
-    let after = wait_for("the deployment has gone on to its end", LONG, || {
-        let tasks = lab.parts().tasks;
-        let done = tasks.len() == 2
-            && tasks.iter().all(|task| is_new(task, before) && task.words == "running, healthy");
-        if done { Ok(tasks) } else { Err(format!("{tasks:?}")) }
-    });
-    lab.settled(2, LONG);
+    lab.apply(variables);
+    let after = lab.settled(2, LONG).tasks;
+    assert!(after.iter().all(|task| is_new(task, &before)), "old tasks run: {after:?}, before: {before:?}");
     lab.step("the next one has finished it");
-    after
 }
 
 fn is_new(task: &Part, before: &[Part]) -> bool {
     before.iter().all(|old| old.name != task.name)
-}
-
-/// Waits until a task is as wanted.
-fn seen(lab: &TestLab, what: &str, is: impl Fn(&Part) -> bool) {
-    wait_for(what, SOON, || {
-        let tasks = lab.parts().tasks;
-        if tasks.iter().any(&is) { Ok(()) } else { Err(format!("{tasks:?}")) }
-    });
 }
 
 #[test]
