@@ -2,12 +2,12 @@
 //! that answers nobody.
 
 use crate::support::{
-    lab::{DESTROY, LONG, TestLab},
+    lab::{DESTROY, LONG, SOON, TestLab},
     load::{Client, Load, Request, others},
     machine::Footprint,
     parts::Parts,
     probe::{Reach, SILENCE, connect},
-    secrets,
+    secrets, wait_for,
 };
 use std::{fs, net::SocketAddrV4};
 
@@ -79,6 +79,26 @@ fn a_lab_whose_daemon_answers_nobody_is_taken_down() {
     lab.down().ok();
     before.is_restored(&lab);
     lab.step("nothing is left");
+}
+
+#[test]
+fn a_daemon_without_a_file_descriptor_left_waits_for_one() {
+    let lab = TestLab::standing();
+    let daemon = lab.daemon().expect("a daemon runs");
+    let parts = lab.settled(2, LONG);
+    lab.files_of_daemon("1");
+    // The kernel takes the call, and the daemon cannot.
+    let status = lab.follow(&["status"]);
+    wait_for("the daemon says why it does not answer", SOON, || {
+        let log = lab.daemon_log();
+        if log.contains("failed to accept: ") { Ok(()) } else { Err(log) }
+    });
+    lab.files_of_daemon("1024");
+    status.says(": ready", 0);
+    assert_eq!(lab.settled(2, LONG), parts, "the daemon's want was taken for that of a part");
+    assert_eq!(lab.daemon(), Some(daemon), "it is another daemon");
+    lab.plan_is_clean();
+    lab.step("the daemon was without a file descriptor and has gone on");
 }
 
 #[test]

@@ -275,6 +275,18 @@ impl TestLab {
         });
     }
 
+    /// What its daemons have logged.
+    pub(crate) fn daemon_log(&self) -> String {
+        let log = self.directory().join("run").join(&self.name).join("daemon/log");
+        fs::read_to_string(log).unwrap_or_default()
+    }
+
+    /// Lets the daemon have so many files open, and no more.
+    pub(crate) fn files_of_daemon(&self, limit: &str) {
+        let daemon = self.daemon().expect("a daemon runs").to_string();
+        run(Command::new("prlimit").args(["--pid", &daemon, &format!("--nofile={limit}:")]), SOON).ok();
+    }
+
     /// The leading process of each part, by the part's name.
     pub(crate) fn processes(&self) -> BTreeMap<String, i32> {
         super::machine::processes()
@@ -311,8 +323,7 @@ impl Drop for TestLab {
             }
         }
         if std::thread::panicking() {
-            let log = self.directory().join("run").join(&self.name).join("daemon/log");
-            let log = fs::read_to_string(log).unwrap_or_default();
+            let log = self.daemon_log();
             let last: Vec<&str> = log.lines().rev().take(20).collect();
             let _ = writeln!(io::stderr(), "the daemon's last lines, the newest first:\n{}", last.join("\n"));
         }
