@@ -2,15 +2,21 @@
 //!
 //! It trusts one CA, and it finds hosts as it is told: at a given address, or by asking a given resolver. It never reads
 //! this machine's resolver configuration or CAs. Sockets belong to the network namespace of the thread that it runs on.
+//!
+//! - `challenge`: what a registry wants to see
+//! - `connection`: names and connections
+//! - `error`: what goes wrong
 
+mod challenge;
+mod connection;
+mod error;
+
+pub use self::{connection::Resolve, error::Error};
+
+use self::{challenge::Challenge, connection::connect};
 use crate::{registry::oci::Digest, secret::Secret, timeouts};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
-use hickory_resolver::{
-    TokioResolver,
-    config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig},
-    net::runtime::TokioRuntimeProvider,
-};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode, Uri,
@@ -21,130 +27,17 @@ use hyper::{
         WWW_AUTHENTICATE,
     },
 };
-use hyper_util::rt::TokioIo;
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+    pki_types::{CertificateDer, pem::PemObject as _},
 };
 use sha2::{Digest as _, Sha256};
-use std::{
-    collections::HashMap,
-    future::Future,
-    io::{self, Write},
-    net::Ipv4Addr,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use std::{collections::HashMap, future::Future, io::Write, path::Path, sync::Arc, time::Duration};
 
 /// As many hops as a download may take from the registry to where the content lies.
 const REDIRECTS: usize = 5;
 /// The largest document that is kept in memory: registries limit a manifest to 4 MiB.
 const DOCUMENT: usize = 4 << 20;
-
-/// What goes wrong between us and a registry.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The CA cannot be used.
-    #[error("cannot read the registry's CA: {0}")]
-    Authority(String),
-    /// The name has no address.
-    #[error("dial tcp: lookup {name} on {resolver}:53: {cause}")]
-    Name {
-        /// The host's name.
-        name: String,
-        /// Who was asked.
-        resolver: Ipv4Addr,
-        /// What came of it.
-        cause: String,
-    },
-    /// Nobody answers there.
-    #[error("dial tcp {address}:{port}: {cause}")]
-    Connect {
-        /// Where it was tried.
-        address: Ipv4Addr,
-        /// Its port.
-        port: u16,
-        /// What came of it.
-        cause: io::Error,
-    },
-    /// The host cannot prove who it is.
-    #[error("tls: failed to verify certificate of {host}: {cause}")]
-    Tls {
-        /// The host's name.
-        host: String,
-        /// What came of it.
-        cause: io::Error,
-    },
-    /// The connection broke.
-    #[error("the connection to {host} broke: {cause}")]
-    Broken {
-        /// The host's name.
-        host: String,
-        /// What came of it.
-        cause: hyper::Error,
-    },
-    /// No answer in time.
-    #[error("{host} has not answered within {} s", .after.as_secs())]
-    Slow {
-        /// The host's name.
-        host: String,
-        /// How long it was waited for.
-        after: Duration,
-    },
-    /// It answers, and refuses.
-    #[error("{method} {uri}: unexpected status code {status}{detail}")]
-    Refused {
-        /// What was asked.
-        method: Method,
-        /// Of what.
-        uri: String,
-        /// The answer.
-        status: StatusCode,
-        /// The registry's own words, after a colon.
-        detail: String,
-    },
-    /// It answers something that cannot be right.
-    #[error("{0}")]
-    Answer(String),
-    /// What came is not what was asked for.
-    #[error("failed precondition: content of digest {wanted} has digest {got}")]
-    Content {
-        /// The name asked for.
-        wanted: Digest,
-        /// The name of what came.
-        got: Digest,
-    },
-    /// It cannot be kept on this machine.
-    #[error("cannot write what was downloaded: {0}")]
-    Keep(#[from] io::Error),
-}
-
-impl Error {
-    /// Can the same request succeed a moment later?
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Error::Name { .. } | Error::Connect { .. } | Error::Broken { .. } | Error::Slow { .. } => true,
-            Error::Refused { status, .. } => status.is_server_error(),
-            Error::Authority(_)
-            | Error::Tls { .. }
-            | Error::Answer(_)
-            | Error::Content { .. }
-            | Error::Keep(_) => false,
-        }
-    }
-}
-
-/// How the address of a host is found.
-#[derive(Clone, Copy, Debug)]
-pub enum Resolve {
-    /// It is known.
-    Given(Ipv4Addr),
-    /// This server is asked.
-    Through(Ipv4Addr),
-}
 
 /// User and password, or user and token.
 pub type Credentials = (String, Secret);
@@ -402,49 +295,6 @@ impl Client {
     }
 }
 
-/// What a registry asks for when it says 401.
-#[derive(Debug, PartialEq, Eq)]
-enum Challenge {
-    /// User and password.
-    Basic,
-    /// A token that is given at `realm` when it is asked with `query`.
-    Bearer { realm: String, query: String },
-}
-
-impl Challenge {
-    fn parse(header: &str) -> Option<Challenge> {
-        let (scheme, rest) = header.split_once(' ').unwrap_or((header, ""));
-        if scheme.eq_ignore_ascii_case("basic") {
-            return Some(Challenge::Basic);
-        }
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        let mut realm = None;
-        let mut query = Vec::new();
-        let mut rest = rest.trim_start();
-        // NAME="VALUE", with commas between, and commas inside the quotes too.
-        while let Some((name, after)) = rest.split_once("=\"") {
-            let (value, after) = after.split_once('"')?;
-            match name.trim() {
-                "realm" => realm = Some(value.to_owned()),
-                name @ ("service" | "scope") => query.push(format!("{name}={}", percent_encoded(value))),
-                _ => {}
-            }
-            rest = after.trim_start_matches([',', ' ']);
-        }
-        Some(Challenge::Bearer { realm: realm?, query: query.join("&") })
-    }
-}
-
-fn percent_encoded(text: &str) -> String {
-    let encoded = text.bytes().map(|byte| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    });
-    encoded.collect()
-}
-
 async fn in_time<T>(
     host: &str,
     limit: Duration,
@@ -481,74 +331,3 @@ async fn refusal(method: &Method, uri: &Uri, response: Response<Incoming>) -> Er
         detail: detail.unwrap_or_default(),
     }
 }
-
-async fn connect(
-    authority: &str,
-    resolve: Resolve,
-    tls: Arc<ClientConfig>,
-) -> Result<SendRequest<Full<Bytes>>, Error> {
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) => match port.parse() {
-            Ok(port) => (host, port),
-            Err(_) => return Err(Error::Answer(format!("{authority} has no valid port"))),
-        },
-        None => (authority, 443),
-    };
-    let address = match resolve {
-        Resolve::Given(address) => address,
-        Resolve::Through(resolver) => look_up(host, resolver).await?,
-    };
-    let refused = |cause| Error::Connect { address, port, cause };
-    let stream =
-        match tokio::time::timeout(timeouts::REGISTRY_CONNECT, TcpStream::connect((address, port))).await {
-            Ok(stream) => stream.map_err(refused)?,
-            Err(_) => return Err(refused(io::Error::new(io::ErrorKind::TimedOut, "i/o timeout"))),
-        };
-    let unproven = |cause| Error::Tls { host: host.to_owned(), cause };
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| unproven(io::Error::other(error)))?;
-    let stream = in_time(host, timeouts::REGISTRY_ANSWER, async {
-        TlsConnector::from(tls).connect(name, stream).await.map_err(unproven)
-    })
-    .await?;
-    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|cause| Error::Broken { host: host.to_owned(), cause })?;
-    // It ends with the sender; what breaks is reported to the request that is under way.
-    tokio::spawn(async move {
-        let _ = connection.await;
-    });
-    Ok(sender)
-}
-
-/// The address of a host, asked of this server and of no other.
-async fn look_up(name: &str, resolver: Ipv4Addr) -> Result<Ipv4Addr, Error> {
-    if let Ok(address) = name.parse() {
-        return Ok(address);
-    }
-    let failed = |cause: String| Error::Name { name: name.to_owned(), resolver, cause };
-    let servers = vec![NameServerConfig::udp_and_tcp(resolver.into())];
-    let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-    let options = builder.options_mut();
-    options.use_hosts_file = ResolveHosts::Never;
-    options.ip_strategy = LookupIpStrategy::Ipv4Only;
-    options.timeout = timeouts::DNS_ANSWER;
-    options.attempts = 2;
-    let asked = builder.build().map_err(|error| failed(error.to_string()))?;
-    // The dot at the end keeps a resolver from trying other names.
-    let addresses = asked.lookup_ip(format!("{name}.")).await.map_err(|error| {
-        failed(if error.is_no_records_found() || error.is_nx_domain() {
-            "no such host".to_owned()
-        } else {
-            error.to_string()
-        })
-    })?;
-    let address = addresses.iter().find_map(|address| match address {
-        std::net::IpAddr::V4(address) => Some(address),
-        std::net::IpAddr::V6(_) => None,
-    });
-    address.ok_or_else(|| failed("no such host".to_owned()))
-}
-
-#[cfg(test)]
-mod tests;
