@@ -1,17 +1,20 @@
-//! Working on one instance: looking, in `observe`, and doing one step, here.
+//! Working on one instance: looking, in `observe`, and doing one step, here, with `configure` for a server's files and
+//! `tidy` for what nobody needs any more.
 
+mod configure;
 mod observe;
+mod tidy;
 
-pub(super) use self::observe::accepts;
+pub(super) use self::{observe::accepts, tidy::drop_slots};
 
 use super::{
     Shared,
-    configuration::{self, SUPERUSER, Source},
+    configuration::{SUPERUSER, Source},
     error::{DatabaseError, Doing as _},
     files::{self, Endpoint, Files, ServerUser, State, Storage},
     installation::Installation,
     model::{Instance, Origin, Status},
-    parameters::{LOG_RETENTION, Parameters, catalogue::Catalogue},
+    parameters::{Parameters, catalogue::Catalogue},
     password::{self, Fingerprint},
     plan::Step,
     replication,
@@ -24,17 +27,7 @@ use super::{
 };
 use crate::{network::netns::Namespace, timeouts};
 use hello_pg::control;
-use nix::sys::signal::Signal;
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
-
-/// RDS's default of `rds.log_retention_period`, in minutes.
-const LOG_RETENTION_MINUTES: u64 = 4320;
+use std::{fs, path::PathBuf, sync::Arc, time::Instant};
 
 /// What is at hand while one instance is worked on.
 pub(super) struct Work<'a> {
@@ -54,13 +47,6 @@ pub(super) enum Progress {
     Made,
     /// It has to be tried again later; until then this is what the instance is.
     Waits(Status),
-}
-
-/// A file of a server's configuration.
-struct Rendered {
-    path: PathBuf,
-    content: Vec<u8>,
-    mode: u32,
 }
 
 impl<'a> Work<'a> {
@@ -120,73 +106,6 @@ impl<'a> Work<'a> {
             what: "connected to",
             reason: refusal.reason,
         })
-    }
-
-    fn running_parameters(&self) -> BTreeMap<String, String> {
-        self.parameters.without_restart(&self.state.parameters, &self.catalogue)
-    }
-
-    /// All files of the configuration with these parameters.
-    fn render(
-        &self,
-        parameters: &BTreeMap<String, String>,
-        is_durable: bool,
-    ) -> Result<Vec<Rendered>, DatabaseError> {
-        let tls = &self.instance.tls;
-        let read = |path: &PathBuf| fs::read(path).at("read", path);
-        let file = |name: &str, mode, content| Rendered { path: self.files.run.join(name), content, mode };
-        let source = self.source();
-        let config =
-            configuration::postgresql_conf(self.instance, &self.files, parameters, source, is_durable);
-        let mut rendered = vec![
-            file("pg_hba.conf", 0o644, configuration::pg_hba_conf(self.instance, parameters).into_bytes()),
-            file("pg_ident.conf", 0o644, configuration::pg_ident_conf(self.user.name).into_bytes()),
-            file("server.crt", 0o644, read(&tls.certificate)?),
-            file("server.key", 0o600, read(&tls.key)?),
-            file("ca.crt", 0o644, read(&tls.ca)?),
-            file("postgresql.conf", 0o644, config.into_bytes()),
-        ];
-        if source.is_some() {
-            let password = password::of_replication(&self.shared.lab)?;
-            let line = format!("*:*:*:{}:{}\n", configuration::REPLICATION_USER, password.reveal());
-            rendered.push(file("replication.pass", 0o600, line.into_bytes()));
-        }
-        Ok(rendered)
-    }
-
-    /// Writes the configuration, unless PostgreSQL refuses it.
-    async fn configure(
-        &self,
-        parameters: &BTreeMap<String, String>,
-        is_durable: bool,
-    ) -> Result<(), DatabaseError> {
-        let rendered = self.render(parameters, is_durable)?;
-        for file in &rendered {
-            if file.path == self.files.config() && fs::read(&file.path).ok().as_ref() != Some(&file.content) {
-                self.check(&file.content).await?;
-            }
-        }
-        for file in &rendered {
-            files::write_file(&file.path, &file.content, file.mode, Some(self.user))?;
-        }
-        Ok(())
-    }
-
-    /// Has PostgreSQL read a configuration and do nothing else.
-    async fn check(&self, config: &[u8]) -> Result<(), DatabaseError> {
-        let candidate = self.files.run.join("postgresql.conf.candidate");
-        files::write_file(&candidate, config, 0o644, Some(self.user))?;
-        let mut arguments = ["-C", "max_connections", "-D"].map(Into::into).to_vec();
-        arguments.extend([self.files.run.clone().into(), "-c".into()]);
-        arguments.push(format!("config_file={}", candidate.display()).into());
-        let checked = self.tool(self.installation.server(), arguments).run().await;
-        files::remove_file(&candidate)?;
-        match checked {
-            Err(DatabaseError::Program { identifier, output, .. }) => {
-                Err(DatabaseError::Configuration { identifier, reason: output })
-            }
-            checked => checked.map(|_| ()),
-        }
     }
 
     fn tool(&self, program: PathBuf, arguments: Vec<std::ffi::OsString>) -> Tool<'_> {
@@ -391,17 +310,6 @@ impl<'a> Work<'a> {
         Ok(Progress::Made)
     }
 
-    /// The parameters of the group, as far as the server can start with them.
-    async fn startable_parameters(&self) -> Result<BTreeMap<String, String>, DatabaseError> {
-        let wanted = &self.parameters.values;
-        if self.source().is_none() {
-            return Ok(wanted.clone());
-        }
-        let arguments = vec!["-D".into(), self.files.data().into()];
-        let said = self.tool(self.installation.program("pg_controldata"), arguments).run().await?;
-        Ok(replication::startable(wanted, &said))
-    }
-
     async fn make_slot(&mut self) -> Result<(), DatabaseError> {
         let Some(key) = self.source().map(|source| source.key.to_owned()) else { return Ok(()) };
         let Some(session) = self.source_session(&key).await? else { return Ok(()) };
@@ -425,40 +333,6 @@ impl<'a> Work<'a> {
         self.volume().sync().await?;
         self.state.synced = true;
         self.save()
-    }
-
-    async fn reconfigure(&mut self, is_durable: bool) -> Result<(), DatabaseError> {
-        let parameters = self.running_parameters();
-        self.state.reload_pending = true;
-        self.save()?;
-        self.configure(&parameters, is_durable).await?;
-        let before = self.load_time().await?;
-        let running = self.shared.adopt(&self.files)?;
-        if let Some(running) = running {
-            running.signal(Signal::SIGHUP).doing(|| format!("reload {}", self.files.process()))?;
-        }
-        // A session that begins after this has the new values.
-        let deadline = Instant::now() + timeouts::DATABASE_STATEMENT;
-        while self.load_time().await? == before {
-            if Instant::now() >= deadline {
-                return Err(DatabaseError::TimedOut {
-                    identifier: self.files.identifier.clone(),
-                    what: "reading its configuration".to_owned(),
-                    limit: timeouts::DATABASE_STATEMENT,
-                    status: server::last_words(&self.files),
-                });
-            }
-            tokio::time::sleep(timeouts::DATABASE_PAUSE).await;
-        }
-        self.state.parameters = parameters;
-        self.state.reload_pending = false;
-        self.save()
-    }
-
-    async fn load_time(&self) -> Result<SystemTime, DatabaseError> {
-        let session = self.session().await?;
-        let asked = session.client().query_one("select pg_conf_load_time()", &[]);
-        Ok(session.ask("ask when the configuration was read", asked).await?.get(0))
     }
 
     async fn prepare(&mut self) -> Result<(), DatabaseError> {
@@ -486,29 +360,6 @@ impl<'a> Work<'a> {
         }
         self.save()
     }
-
-    /// Removes what nobody needs: slots of ours on other sources, slots of replicas that are gone, logs that are too old.
-    pub(super) async fn tidy(&mut self, available: Option<Session>) -> Result<(), DatabaseError> {
-        let current = self.source().map(|source| source.key.to_owned());
-        let unneeded = self.state.slots.iter().filter(|source| Some(*source) != current.as_ref()).cloned();
-        let unneeded: Vec<_> = unneeded.collect();
-        if !unneeded.is_empty() {
-            drop_slots(self.shared, &self.files, &mut self.state, &unneeded).await?;
-        }
-        if let Some(session) = available {
-            let mut used = Vec::new();
-            for key in files::keys(&self.shared.lab) {
-                let replica = Files::of(&self.shared.lab, &key)?;
-                if replica.read_state()?.is_some_and(|state| state.slots.contains(&self.files.key)) {
-                    used.push(configuration::slot_name(&replica.identifier));
-                }
-            }
-            replication::drop_unused_slots(&session, &used).await?;
-        }
-        let minutes = self.parameters.values.get(LOG_RETENTION).and_then(|minutes| minutes.parse().ok());
-        let age = Duration::from_secs(60 * minutes.unwrap_or(LOG_RETENTION_MINUTES));
-        remove_logs(&self.files, age)
-    }
 }
 
 /// Promotes a standby.
@@ -520,34 +371,4 @@ pub(super) async fn promote(session: &Session, files: &Files) -> Result<(), Data
             source: session::with_causes(&error).into(),
         }
     })
-}
-
-/// Removes the slots on these sources; a source that does not answer is asked again the next time.
-pub(super) async fn drop_slots(
-    shared: &Shared,
-    files: &Files,
-    state: &mut State,
-    sources: &[String],
-) -> Result<(), DatabaseError> {
-    for key in sources {
-        let source = Files::of(&shared.lab, key)?;
-        if let Some(found) = source.read_state()? {
-            let Some(session) = Session::with_source(&source, &found).await else { continue };
-            replication::drop_slot(&session, &files.identifier).await?;
-        }
-        state.slots.remove(key);
-        files.write_state(state)?;
-    }
-    Ok(())
-}
-
-fn remove_logs(files: &Files, age: Duration) -> Result<(), DatabaseError> {
-    let Some(oldest) = SystemTime::now().checked_sub(age) else { return Ok(()) };
-    for entry in fs::read_dir(files.log()).at("read", &files.log())?.flatten() {
-        let modified = entry.metadata().and_then(|found| found.modified());
-        if entry.path() != files.startup_log() && modified.is_ok_and(|modified| modified < oldest) {
-            files::remove_file(&entry.path())?;
-        }
-    }
-    Ok(())
 }
