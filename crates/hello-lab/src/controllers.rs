@@ -109,13 +109,12 @@ impl Wake {
         Wake { world: context.world.watch(), parts, board: context.board.watch(), stop }
     }
 
-    /// What has happened so far needs no waking: the pass that begins now sees it.
-    fn begin(&mut self) {
+    /// What has happened so far needs no waking: the pass that begins now sees it. Says whether the parts have changed
+    /// since the last pass was woken.
+    fn begin(&mut self) -> bool {
         self.world.borrow_and_update();
         self.board.borrow_and_update();
-        if let Some(parts) = &mut self.parts {
-            parts.borrow_and_update();
-        }
+        self.parts.as_mut().is_some_and(|parts| parts.borrow_and_update().has_changed())
     }
 
     /// Waits for a change of the world or of the parts, or for `limit`; `None` when it is time to end.

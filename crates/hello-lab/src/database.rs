@@ -53,9 +53,10 @@ use self::{
     storage::Volume,
     work::{Progress, Work, accepts, drop_slots},
 };
-use crate::{lab::Lab, network::netns::Namespace};
+use crate::{lab::Lab, network::netns::Namespace, timeouts};
 use hello_pg::NodeStatus;
 use std::{net::SocketAddr, sync::Arc, time::Instant};
+use tokio::sync::{oneshot, watch};
 
 /// More steps than the longest way from nothing to available, twice: a plan that goes in circles ends as an error.
 const MAX_STEPS: usize = 32;
@@ -64,6 +65,12 @@ const MAX_STEPS: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Databases {
     shared: Arc<Shared>,
+}
+
+/// A look at an instance, for those who wait for its end: see [`Databases::begin_look`].
+#[derive(Debug)]
+pub struct Look {
+    _curious: Vec<oneshot::Sender<()>>,
 }
 
 /// An instance as it is.
@@ -365,11 +372,22 @@ impl Databases {
         if problems.is_empty() { Ok(()) } else { Err(DatabaseError::Several(problems)) }
     }
 
-    /// Waits until a server that this daemon has started ends, however it ends, or its storage is filled or freed: a
-    /// moment to look at all.
-    pub fn disturbed(&self) -> impl Future<Output = ()> + '_ {
-        // From now on, not only from when it is first asked.
-        self.shared.disturbed.notified()
+    /// Told whenever a server ends, however it ends, storage is filled or freed, or [`Databases::look_again`] is called:
+    /// moments to look at all.
+    pub fn disturbances(&self) -> watch::Receiver<u64> {
+        self.shared.disturbances()
+    }
+
+    /// Asks whoever looks after an instance for a look, and waits until one that began after this is done.
+    pub async fn look_again(&self, key: &str) {
+        let looked = self.shared.look_again(key);
+        // Where nobody looks any more, there is nothing to wait for.
+        let _ = tokio::time::timeout(timeouts::DATABASE_LOOK, looked).await;
+    }
+
+    /// Those who wait for the look that begins now. They are told when this is dropped.
+    pub fn begin_look(&self, key: &str) -> Look {
+        Look { _curious: self.shared.curious_of(key) }
     }
 
     /// An instance that was made, at least in part.

@@ -101,6 +101,10 @@ pub const DATABASE_PROBE: Duration = Duration::from_secs(2);
 /// replays up to `max_wal_size` first.
 pub const DATABASE_START: Duration = Duration::from_secs(60);
 
+/// For the daemon's next look at an instance, for whom a command of the user waits: of a server that answers it takes some
+/// milliseconds, of one that does not [`DATABASE_PROBE`]. The command is done by then, so it does not wait longer.
+pub const DATABASE_LOOK: Duration = Duration::from_secs(10);
+
 /// For a fast shutdown of a database server, which writes a checkpoint. Then it is ended without one.
 pub const DATABASE_STOP: Duration = Duration::from_secs(30);
 

@@ -19,11 +19,8 @@ use tokio::{
 /// Runs until `stop` turns true.
 pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     let mut wake = Wake::new(&context, None, stop.clone());
-    let (disturbed, disturbances) = watch::channel(0);
     let mut workers = JoinSet::new();
     let mut working: BTreeMap<String, task::Id> = BTreeMap::new();
-    // One that is there all the time: a disturbance between two looks is not missed.
-    let mut next_disturbance = Box::pin(context.databases.disturbed());
     loop {
         wake.begin();
         while let Some(ended) = workers.try_join_next_with_id() {
@@ -40,22 +37,11 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
         for resource in context.world.snapshot().of_type("aws_db_instance") {
             let (region, identifier) = (resource.region.clone(), resource.text("identifier").to_owned());
             working.entry(database::key(&region, &identifier)).or_insert_with(|| {
-                let (context, disturbances, stop) =
-                    (Arc::clone(&context), disturbances.clone(), stop.clone());
-                workers
-                    .spawn(async move { work(&context, &region, &identifier, disturbances, stop).await })
-                    .id()
+                let (context, stop) = (Arc::clone(&context), stop.clone());
+                workers.spawn(async move { work(&context, &region, &identifier, stop).await }).id()
             });
         }
-        let woken = tokio::select! {
-            woken = wake.wait(pause(true)) => woken.is_some(),
-            () = &mut next_disturbance => {
-                next_disturbance.set(context.databases.disturbed());
-                disturbed.send_modify(|count| *count += 1);
-                true
-            }
-        };
-        if !woken {
+        if wake.wait(pause(true)).await.is_none() {
             // What it is in the middle of, a copy above all, goes on or begins anew with the next daemon.
             workers.shutdown().await;
             return;
@@ -64,20 +50,19 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
 }
 
 /// Works on one instance until its resource is gone.
-async fn work(
-    context: &Context,
-    region: &str,
-    identifier: &str,
-    disturbances: watch::Receiver<u64>,
-    stop: watch::Receiver<bool>,
-) {
+async fn work(context: &Context, region: &str, identifier: &str, stop: watch::Receiver<bool>) {
     let part = part::database(region, identifier);
-    let mut wake = Wake::new(context, Some(disturbances), stop);
+    let key = database::key(region, identifier);
+    let mut wake = Wake::new(context, Some(context.databases.disturbances()), stop);
     // What was last looked at, and whether it was as it should be.
     let mut seen: Option<(Instance, bool)> = None;
     let mut cause = Cause::Time;
     loop {
-        wake.begin();
+        // What has happened to its parts since it was woken counts more than what has woken it.
+        if wake.begin() {
+            cause = Cause::Parts;
+        }
+        let look = context.databases.begin_look(&key);
         let generation = context.world.generation();
         let contents = context.world.snapshot();
         let Some(resource) = meaning::databases::find(&contents, region, identifier) else {
@@ -115,6 +100,7 @@ async fn work(
                 }
             }
         };
+        drop(look);
         let woken =
             if well { wake.wait(pause(true)).await } else { wake.wait_with_board(pause(false)).await };
         match woken {

@@ -313,6 +313,8 @@ impl Answers {
             }
         };
         let sentence = format!("{identifier} {}", done.map_err(|error| error.to_string())?);
+        // Whoever asks for `status` next sees it.
+        self.context.databases.look_again(&key).await;
         self.context.events.tell(&part::database(region, identifier), &sentence);
         Ok(sentence)
     }

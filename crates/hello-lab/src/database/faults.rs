@@ -46,7 +46,7 @@ impl Databases {
                 )));
             }
         }
-        self.shared.disturbed.notify_waiters();
+        self.shared.disturb();
         Ok(())
     }
 
@@ -55,7 +55,7 @@ impl Databases {
         let (files, _) = self.known(key)?;
         server::thaw(&files.data());
         volume_of(&self.shared, &files)?.empty()?;
-        self.shared.disturbed.notify_waiters();
+        self.shared.disturb();
         Ok(())
     }
 }

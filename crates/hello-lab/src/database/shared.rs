@@ -17,7 +17,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::{
-    sync::{Notify, OwnedMutexGuard},
+    sync::{OwnedMutexGuard, oneshot, watch},
     task::JoinHandle,
 };
 
@@ -33,8 +33,11 @@ struct Lock {
 pub(super) struct Shared {
     pub(super) lab: Lab,
     pub(super) processes: Processes,
-    /// Told whenever a server that was started here has ended, or a fault has changed how much room there is.
-    pub(super) disturbed: Arc<Notify>,
+    /// Counts what asks for a look at the instances: a server has ended, a fault has changed how much room there is,
+    /// somebody wants to know.
+    disturbances: watch::Sender<u64>,
+    /// Who waits for the next look at each instance: see [`Shared::look_again`].
+    curious: Mutex<HashMap<String, Vec<oneshot::Sender<()>>>>,
     /// One piece of work at a time on each instance.
     locks: Mutex<HashMap<String, Lock>>,
     /// What each major version knows, and the right to lay out installations.
@@ -48,7 +51,8 @@ impl Shared {
         Shared {
             lab: lab.clone(),
             processes: lab.processes(),
-            disturbed: Arc::default(),
+            disturbances: watch::Sender::new(0),
+            curious: Mutex::default(),
             locks: Mutex::default(),
             catalogues: tokio::sync::Mutex::default(),
             watchers: Mutex::default(),
@@ -80,12 +84,39 @@ impl Shared {
         self.processes.adopt(&files.process()).doing(|| format!("look for {}", files.process()))
     }
 
+    /// Something has happened to an instance.
+    pub(super) fn disturb(&self) {
+        self.disturbances.send_modify(|count| *count += 1);
+    }
+
+    /// Told of each disturbance.
+    pub(super) fn disturbances(&self) -> watch::Receiver<u64> {
+        self.disturbances.subscribe()
+    }
+
+    /// Asks for a look at an instance. The answer closes when one is done that began after this.
+    pub(super) fn look_again(&self, key: &str) -> oneshot::Receiver<()> {
+        let (looked, answer) = oneshot::channel();
+        self.curious().entry(key.to_owned()).or_default().push(looked);
+        self.disturb();
+        answer
+    }
+
+    /// Who waits for the look that begins now: they are told when this is dropped.
+    pub(super) fn curious_of(&self, key: &str) -> Vec<oneshot::Sender<()>> {
+        self.curious().remove(key).unwrap_or_default()
+    }
+
+    fn curious(&self) -> std::sync::MutexGuard<'_, HashMap<String, Vec<oneshot::Sender<()>>>> {
+        self.curious.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits for the end of a server in the background.
     pub(super) fn watch(&self, key: &str, mut running: Running) {
-        let disturbed = Arc::clone(&self.disturbed);
+        let disturbances = self.disturbances.clone();
         let watcher = tokio::spawn(async move {
             running.ended().await;
-            disturbed.notify_waiters();
+            disturbances.send_modify(|count| *count += 1);
         });
         self.watchers().insert(key.to_owned(), watcher);
     }

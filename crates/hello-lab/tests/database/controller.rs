@@ -37,6 +37,30 @@ async fn a_stopped_database_is_not_ready_whatever_else_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_to_a_database_is_on_the_board_once_a_look_was_asked_for() {
+    let bench = Bench::new("looked");
+    let daemon = Daemon::with_network(&bench).await;
+    daemon.make_in(REGION, "aws_db_instance", &instance("hello")).await;
+    let databases = &daemon.context.databases;
+    let model = daemon.model("hello");
+    for _ in 0..5 {
+        databases.stop(&of("hello")).await.unwrap();
+        databases.look_again(&of("hello")).await;
+        assert_eq!(daemon.condition("hello"), Some(Condition::Pending("stopped".to_owned())));
+        databases.start(&model).await.unwrap();
+        databases.look_again(&of("hello")).await;
+        assert!(matches!(daemon.condition("hello"), Some(Condition::Ready(_))));
+    }
+    databases.fill(&of("hello")).await.unwrap();
+    databases.look_again(&of("hello")).await;
+    let condition = daemon.condition("hello");
+    assert!(
+        matches!(&condition, Some(Condition::Pending(sentence)) if sentence.starts_with("storage-full")),
+        "{condition:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_database_stays_refused_until_it_is_mended() {
     let bench = Bench::new("refused");
     let daemon = Daemon::with_network(&bench).await;

@@ -25,9 +25,9 @@ async fn a_killed_server_comes_back_with_what_was_committed() {
     bench.make(&instance).await;
     bench.client(&instance).tell("create table t as select 1 as i");
     let pid = bench.pid("hello");
-    let ended = bench.databases.disturbed();
+    let mut ended = bench.databases.disturbances();
     bench.databases.kill(&of("hello")).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("its end is told");
+    tokio::time::timeout(Duration::from_secs(10), ended.changed()).await.expect("its end is told").unwrap();
     assert!(matches!(bench.databases.status(&of("hello")).await.unwrap(), Status::Failed(_)));
     bench.make(&instance).await;
     assert_ne!(bench.pid("hello"), pid);

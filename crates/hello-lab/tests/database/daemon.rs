@@ -148,11 +148,15 @@ impl Daemon {
         Change { prior: state.clone(), planned: Value::Null, config: Value::Null, ..creation.clone() }
     }
 
+    /// What the board says of a database.
+    pub(crate) fn condition(&self, identifier: &str) -> Option<Condition> {
+        self.context.board.get(&part::database(REGION, identifier))
+    }
+
     /// Waits until the board says this of a database.
     pub(crate) async fn until(&self, identifier: &str, wanted: impl Fn(&Condition) -> bool) {
-        let part = part::database(REGION, identifier);
-        wait_until(&format!("{part} is as expected"), SOON, async || {
-            let condition = self.context.board.get(&part);
+        wait_until(&format!("database {identifier} is as expected"), SOON, async || {
+            let condition = self.condition(identifier);
             Poll::ready_if(condition.as_ref().is_some_and(&wanted), format!("{condition:?}"))
         })
         .await;
