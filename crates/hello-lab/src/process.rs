@@ -7,7 +7,7 @@
 
 use crate::{
     files::{PASSING, write_whole},
-    network::netns::Namespace,
+    network::netns::{self, Namespace},
     timeouts,
 };
 use nix::{
@@ -17,6 +17,7 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     fs::{self, OpenOptions},
     io,
@@ -142,9 +143,8 @@ impl Identity {
     }
 
     fn of(pid: i32) -> Option<Identity> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name of the program stands in brackets and may hold anything.
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let fields = status_of(pid)?;
+        let mut fields = fields.split_whitespace();
         let state = fields.next()?;
         let start_time = fields.nth(18)?.parse().ok()?;
         (state != "Z" && state != "X").then_some(Identity { pid, start_time })
@@ -239,8 +239,10 @@ impl Processes {
         signal: Signal,
         spared: Option<&str>,
     ) -> io::Result<usize> {
-        use std::os::unix::fs::MetadataExt as _;
-        let wanted = fs::metadata(namespace.path())?.ino();
+        let path = namespace.path();
+        let wanted = netns::identity(&path).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, format!("there is no namespace {}", path.display()))
+        })?;
         let mark = spared.map(|name| format!("{MARK}={}", mark(&self.lab, name)));
         let is_spared = |pid: i32| {
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -249,13 +251,35 @@ impl Processes {
         };
         let mut reached = 0;
         for pid in all_processes() {
-            let inside = fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|found| found.ino() == wanted);
-            if inside && !is_spared(pid) {
+            let inside = netns::identity(Path::new(&format!("/proc/{pid}/ns/net")));
+            if inside == Some(wanted) && !is_spared(pid) {
                 reached += usize::from(kill(Pid::from_raw(pid), signal).is_ok());
             }
         }
         Ok(reached)
     }
+}
+
+/// The fields of `/proc/PID/stat` after the name of the program, which stands in brackets and may hold anything.
+fn status_of(pid: i32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat.rsplit_once(')')?.1.to_owned())
+}
+
+/// The state letter of a process (`proc(5)`), `None` once it is gone.
+pub fn state_of(pid: i32) -> Option<char> {
+    status_of(pid)?.trim_start().chars().next()
+}
+
+/// Those of these namespaces in which a process is stopped where it is, as by SIGSTOP.
+pub fn frozen(namespaces: impl IntoIterator<Item = Namespace>) -> BTreeSet<Namespace> {
+    let stopped: BTreeSet<_> = all_processes()
+        .filter(|pid| state_of(*pid) == Some('T'))
+        .filter_map(|pid| netns::identity(Path::new(&format!("/proc/{pid}/ns/net"))))
+        .collect();
+    let has_stopped =
+        |namespace: &Namespace| netns::identity(&namespace.path()).is_some_and(|id| stopped.contains(&id));
+    namespaces.into_iter().filter(has_stopped).collect()
 }
 
 /// Kills the processes that have such an entry in their environment.

@@ -7,7 +7,10 @@ use crate::{
     meaning::{catalogue, load_balancers, network},
     world::{Contents, Resource, TaskWish},
 };
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 /// What the picture is drawn from.
 #[derive(Debug)]
@@ -20,6 +23,10 @@ pub struct Facts<'a> {
     pub board: &'a BTreeMap<String, Condition>,
     /// What each task is doing, in a few words, by identifier.
     pub tasks: &'a BTreeMap<String, String>,
+    /// Owners of parts in which a process is stopped.
+    pub frozen: &'a BTreeSet<String>,
+    /// Owners of databases whose storage a fault has filled.
+    pub filled: &'a BTreeSet<String>,
     /// The port of this machine that leads to the load balancer; `None` while there is none.
     pub port: Option<u16>,
 }
@@ -72,12 +79,14 @@ pub fn picture(facts: &Facts<'_>) -> Vec<String> {
         lines.push(format!("  {name}: {}", words(condition)));
     }
     // Interfaces say so themselves.
-    for owner in facts.contents.cuts.iter().filter(|owner| !facts.contents.interfaces.contains_key(*owner)) {
+    let broken = facts.contents.cuts.union(facts.frozen);
+    for owner in broken.filter(|owner| !facts.contents.interfaces.contains_key(*owner)) {
         if !head {
             lines.extend([String::new(), "not as they should be:".to_owned()]);
             head = true;
         }
-        lines.push(format!("  {}: CUT OFF", owner.split_once('/').map_or(owner.as_str(), |(_, name)| name)));
+        let name = owner.split_once('/').map_or(owner.as_str(), |(_, name)| name);
+        lines.push(format!("  {name}: {}", faults(facts, owner).join(", ")));
     }
     let mut recorded: BTreeMap<&str, usize> = BTreeMap::new();
     for key in facts.contents.resources.keys() {
@@ -103,7 +112,7 @@ fn inside(facts: &Facts<'_>, subnet: &str) -> Vec<String> {
         facts.contents.interfaces.iter().filter(|(_, interface)| interface.subnet == subnet)
     {
         let public = interface.public_address.map(|address| format!(" = {address}")).unwrap_or_default();
-        let cut = if facts.contents.cuts.contains(owner) { "  CUT OFF" } else { "" };
+        let faults: String = faults(facts, owner).iter().map(|fault| format!("  {fault}")).collect();
         let mut line = String::new();
         let mut words = owner.split('/').skip(1);
         let (kind, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -122,10 +131,20 @@ fn inside(facts: &Facts<'_>, subnet: &str) -> Vec<String> {
             _ => owner.clone(),
         };
         // A text can always be written to a text.
-        let _ = write!(line, "{:<15}{public:<18} {known}{cut}", interface.address.to_string());
+        let _ = write!(line, "{:<15}{public:<18} {known}{faults}", interface.address.to_string());
         lines.push(line);
     }
     lines
+}
+
+/// What `hello-lab fault` has done to a part, as it is seen on the part itself.
+fn faults(facts: &Facts<'_>, owner: &str) -> Vec<&'static str> {
+    let faults = [
+        (facts.contents.cuts.contains(owner), "CUT OFF"),
+        (facts.frozen.contains(owner), "FROZEN"),
+        (facts.filled.contains(owner), "FILLED"),
+    ];
+    faults.into_iter().filter_map(|(is_there, word)| is_there.then_some(word)).collect()
 }
 
 fn task(facts: &Facts<'_>, id: &str) -> String {
@@ -217,6 +236,50 @@ mod tests {
         };
         let interfaces = owners.iter().map(|owner| ((*owner).to_owned(), record.clone())).collect();
         Contents { interfaces, ..Contents::default() }
+    }
+
+    #[test]
+    fn what_is_broken_on_purpose_is_marked_on_its_part() {
+        let mut contents = contents(&["eu-west-1/db/hello", "eu-west-1/task/1a2b"]);
+        let resource = |type_name: &str, state: &[(&'static str, Value)]| {
+            let resource = Resource {
+                type_name: type_name.to_owned(),
+                region: "eu-west-1".to_owned(),
+                state: Value::object(state.iter().cloned()),
+                config: Value::Null,
+                acknowledged: true,
+                made_in: 0,
+                made_at: 0,
+                deleting: false,
+            };
+            (resource.key(), std::sync::Arc::new(resource))
+        };
+        contents.resources.extend([
+            resource("aws_vpc", &[("id", "vpc-1".into())]),
+            resource("aws_subnet", &[("id", "subnet-a".into()), ("vpc_id", "vpc-1".into())]),
+        ]);
+        contents.cuts.extend(["eu-west-1/task/1a2b".to_owned(), "internet/client".to_owned()]);
+        let owners = |owners: &[&str]| owners.iter().map(|owner| (*owner).to_owned()).collect();
+        let frozen = owners(&["eu-west-1/db/hello", "eu-west-1/task/1a2b", "internet/registry"]);
+        let filled = owners(&["eu-west-1/db/hello"]);
+        let (board, tasks) = (BTreeMap::new(), BTreeMap::new());
+        let facts = Facts {
+            lab: "test",
+            contents: &contents,
+            board: &board,
+            tasks: &tasks,
+            frozen: &frozen,
+            filled: &filled,
+            port: None,
+        };
+        let lines = picture(&facts);
+        let ends =
+            |word: &str, end: &str| lines.iter().any(|line| line.contains(word) && line.ends_with(end));
+        assert!(ends("RDS hello", "yet  FROZEN  FILLED"), "{lines:#?}");
+        assert!(ends("task 1a2b", "not started yet  CUT OFF  FROZEN"), "{lines:#?}");
+        assert!(ends("  client", ": CUT OFF") && ends("  registry", ": FROZEN"), "{lines:#?}");
+        let lines = picture(&Facts { frozen: &BTreeSet::new(), filled: &BTreeSet::new(), ..facts });
+        assert!(!lines.iter().any(|line| line.contains("FROZEN") || line.contains("FILLED")), "{lines:#?}");
     }
 
     #[test]

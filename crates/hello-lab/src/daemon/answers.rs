@@ -12,7 +12,7 @@ use crate::{
         interfaces,
         network::{self, InternetHost, resolver_in},
     },
-    preflight, status,
+    preflight, process, status,
     store::StoreError,
     timeouts,
     world::Contents,
@@ -23,6 +23,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
+    time::Instant,
 };
 use tokio::sync::{broadcast::error::RecvError, watch};
 
@@ -37,7 +38,7 @@ impl Handler for Answers {
     async fn handle(&self, request: Request, replies: &Replies) -> Result<String, String> {
         match request {
             Request::Status => {
-                for line in self.picture() {
+                for line in self.picture().await? {
                     replies.line(line).await;
                 }
                 Ok(String::new())
@@ -87,18 +88,38 @@ impl Answers {
         Answers { context, stop }
     }
 
-    fn picture(&self) -> Vec<String> {
+    async fn picture(&self) -> Result<Vec<String>, String> {
         let contents = self.context.world.snapshot();
+        let frozen = self.frozen(network::owners(&contents)).await?;
+        let is_filled = |owner: &String| {
+            let database = interfaces::database_of(owner);
+            database.is_some_and(|(region, name)| self.context.databases.is_filled(&key(region, name)))
+        };
+        let filled = contents.interfaces.keys().filter(|owner| is_filled(owner)).cloned().collect();
         let board = self.context.board.all();
         let tasks: BTreeMap<String, String> =
             contents.tasks.keys().filter_map(|id| Some((id.clone(), self.task(id)?))).collect();
-        status::picture(&status::Facts {
+        Ok(status::picture(&status::Facts {
             lab: self.context.lab.name(),
             contents: &contents,
             board: &board,
             tasks: &tasks,
+            frozen: &frozen,
+            filled: &filled,
             port: self.context.published.port(internet::PUBLISHED),
-        })
+        }))
+    }
+
+    /// Those of these parts in which a process is stopped. Looked at each time: a process may have been replaced, or have
+    /// got its signal from elsewhere.
+    async fn frozen(&self, owners: BTreeSet<String>) -> Result<BTreeSet<String>, String> {
+        let lab = self.context.lab.clone();
+        let look = move || {
+            let namespaces = owners.iter().map(|owner| network::namespace(&lab, owner));
+            let frozen = process::frozen(namespaces);
+            owners.into_iter().filter(|owner| frozen.contains(&network::namespace(&lab, owner))).collect()
+        };
+        tokio::task::spawn_blocking(look).await.map_err(|error| error.to_string())
     }
 
     fn task(&self, id: &str) -> Option<String> {
@@ -205,11 +226,14 @@ impl Answers {
         match fault {
             Fault::Cut => {}
             Fault::Kill => self.signal(&owner, Signal::SIGKILL).await?,
-            Fault::Freeze => self.signal(&owner, Signal::SIGSTOP).await?,
+            Fault::Freeze => {
+                self.signal(&owner, Signal::SIGSTOP).await?;
+                self.stands_still(&owner).await?;
+            }
             Fault::Fill => self.fill(&owner).await?,
             Fault::Restore => {
                 self.signal(&owner, Signal::SIGCONT).await?;
-                self.free(&owner)?;
+                self.free(&owner).await?;
             }
         }
         let word = match fault {
@@ -227,16 +251,39 @@ impl Answers {
         let Some((region, identifier)) = interfaces::database_of(owner) else {
             return Err(format!("{owner} has no storage of its own to be filled; a database has: db/NAME"));
         };
-        self.context.databases.fill(&key(region, identifier)).await.map_err(|error| error.to_string())
+        let key = key(region, identifier);
+        self.context.databases.fill(&key).await.map_err(|error| error.to_string())?;
+        self.context.databases.look_again(&key).await;
+        Ok(())
     }
 
-    fn free(&self, owner: &str) -> Result<(), String> {
+    async fn free(&self, owner: &str) -> Result<(), String> {
         let Some((region, identifier)) = interfaces::database_of(owner) else { return Ok(()) };
-        match self.context.databases.restore(&key(region, identifier)) {
+        let key = key(region, identifier);
+        match self.context.databases.restore(&key) {
+            Ok(()) => {
+                self.context.databases.look_again(&key).await;
+                Ok(())
+            }
             // What was never made has no fault either.
-            Ok(()) | Err(DatabaseError::NoInstance(_)) => Ok(()),
+            Err(DatabaseError::NoInstance(_)) => Ok(()),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Waits until a part that was frozen is: a process stops once it is out of the kernel.
+    async fn stands_still(&self, owner: &str) -> Result<(), String> {
+        let deadline = Instant::now() + timeouts::KILLED;
+        while self.frozen([owner.to_owned()].into()).await?.is_empty() {
+            if Instant::now() >= deadline {
+                return Err(format!(
+                    "no process of {owner} has stopped within {} s",
+                    timeouts::KILLED.as_secs()
+                ));
+            }
+            tokio::time::sleep(timeouts::POLL_START).await;
+        }
+        Ok(())
     }
 
     /// Sends a signal to the processes of a part: all that live in its namespace. What looks after a task lives there

@@ -50,6 +50,11 @@ impl Databases {
         Ok(())
     }
 
+    /// Does a fault take all room of an instance?
+    pub fn is_filled(&self, key: &str) -> bool {
+        self.known(key).is_ok_and(|(files, _)| files.ballast().exists())
+    }
+
     /// Undoes what [`Databases::freeze`] and [`Databases::fill`] did.
     pub fn restore(&self, key: &str) -> Result<(), DatabaseError> {
         let (files, _) = self.known(key)?;

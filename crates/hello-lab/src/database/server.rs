@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     network::netns::Namespace,
-    process::{Described, Processes, Running},
+    process::{Described, Processes, Running, state_of},
     timeouts,
 };
 use nix::{
@@ -69,12 +69,6 @@ pub(super) fn members(data: &Path) -> BTreeSet<i32> {
         works_there && state_of(*pid).is_some_and(|state| state != 'Z')
     })
     .collect()
-}
-
-/// The state letter of a process, `None` once it is gone.
-fn state_of(pid: i32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
 /// A signal to each; one that is gone is no error.

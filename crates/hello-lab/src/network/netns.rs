@@ -53,8 +53,6 @@ impl Namespace {
 
     /// Does a thread of the process live in it? In this very one, not in one of that name that was deleted and made anew.
     pub fn holds(&self, pid: i32) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
-        let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
         let wanted = identity(&self.path());
         let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
         wanted.is_some()
@@ -133,6 +131,12 @@ impl Namespace {
         found.sort();
         Ok(found)
     }
+}
+
+/// What tells namespaces apart, whatever path leads there.
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata(path).map(|found| (found.dev(), found.ino())).ok()
 }
 
 /// Makes the directory a shared mount point, as `ip netns add` does. Left to `ip`, it would lay the mount over what was

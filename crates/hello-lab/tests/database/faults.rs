@@ -1,5 +1,8 @@
 use crate::fixture::{Bench, of};
-use hello_lab::database::{DatabaseError, Status, Storage};
+use hello_lab::{
+    database::{DatabaseError, Status, Storage},
+    process,
+};
 use hello_testkit::{Poll, wait_until};
 use std::{fs, os::unix::fs::MetadataExt as _, process::Command, time::Duration};
 
@@ -9,11 +12,15 @@ async fn a_frozen_server_answers_nothing_is_left_alone_and_goes_on_when_restored
     let instance = bench.primary("hello", 1);
     bench.make(&instance).await;
     let pid = bench.pid("hello");
+    let is_frozen = || !process::frozen([bench.namespace.clone()]).is_empty();
+    assert!(!is_frozen());
     bench.databases.freeze(&of("hello")).await.unwrap();
+    assert!(is_frozen());
     let status = bench.databases.reconcile(&instance).await.unwrap();
     assert_eq!(status, Status::Failed("it did not answer within 2 s".to_owned()));
     assert_eq!(bench.databases.status(&of("hello")).await.unwrap(), status);
     bench.databases.restore(&of("hello")).unwrap();
+    assert!(!is_frozen());
     bench.make(&instance).await;
     assert_eq!(bench.pid("hello"), pid);
 }
@@ -68,6 +75,7 @@ async fn a_full_disk_is_told_while_the_server_still_answers_and_the_machines_dis
     let mut told = bench.databases.disturbances();
     bench.databases.fill(&of("hello")).await.unwrap();
     assert!(told.borrow_and_update().has_changed(), "whoever looks after it is not told");
+    assert!(bench.other_daemon().is_filled(&of("hello")), "another daemon sees it too");
     assert_eq!(bench.databases.status(&of("hello")).await.unwrap(), Status::StorageFull);
     assert_eq!(bench.databases.reconcile(&instance).await.unwrap(), Status::StorageFull);
     assert_eq!(bench.client(&instance).tell("select i from t"), "1", "reads need no room");
@@ -78,6 +86,7 @@ async fn a_full_disk_is_told_while_the_server_still_answers_and_the_machines_dis
     let grown = taken().saturating_sub(before);
     assert!(grown < 32 << 20, "filling 20 GiB has taken {grown} bytes of the machine");
     bench.databases.restore(&of("hello")).unwrap();
+    assert!(!bench.databases.is_filled(&of("hello")));
     bench.make(&instance).await;
     // One that has no fault is restored too.
     bench.databases.restore(&of("hello")).unwrap();

@@ -200,14 +200,16 @@ fn a_frozen_task_and_a_cut_one_are_mended(lab: &TestLab) {
     assert!(!inside.is_empty() && inside.iter().all(|state| *state == 'T'), "{inside:?}");
     // The kernel still takes connections for it.
     assert_eq!(connect(&node, own, ANSWER), Reach::Connected);
+    let line = || lab.status().lines().find(|line| line.contains(&task.name)).map(str::to_owned);
+    assert!(line().is_some_and(|line| line.ends_with("FROZEN")), "{:?}", line());
     lab.cli(&["fault", "restore", &name]).ok();
+    assert!(!line().is_some_and(|line| line.contains("FROZEN")), "{:?}", line());
     let stopped = lab.processes_in_tasks().filter(|process| process.state() == 'T').count();
     assert_eq!(stopped, 0);
 
     lab.cli(&["fault", "cut", &name]).ok();
     assert_eq!(connect(&node, own, SILENCE), Reach::Silence);
-    let line = lab.status().lines().find(|line| line.contains(&task.name)).map(str::to_owned);
-    assert!(line.as_ref().is_some_and(|line| line.ends_with("CUT OFF")), "{line:?}");
+    assert!(line().is_some_and(|line| line.ends_with("CUT OFF")), "{:?}", line());
     lab.cli(&["fault", "restore", &name]).ok();
     assert_eq!(connect(&node, own, ANSWER), Reach::Connected);
     lab.settled(2, LONG);

@@ -27,14 +27,20 @@ fn the_service_follows_its_database() {
     load.goes_on();
     assert_eq!(others(&load.end(), 200), Vec::<String>::new());
     lab.step("reads go on");
+    assert!(is_frozen(&lab, &databases[0].name));
+    lab.kill_daemon();
+    lab.start_daemon();
+    assert!(is_frozen(&lab, &databases[0].name), "another daemon does not see it");
     lab.cli(&["fault", "restore", &primary]).ok();
+    assert!(!is_frozen(&lab, &databases[0].name));
     let begin = Instant::now();
     becomes(&client, node, &Request::write(), 204);
     lab.step(&format!("writes work {:.1} s after it goes on", begin.elapsed().as_secs_f64()));
 
-    // Killed: started again.
+    // Killed, though it was frozen: started again.
     lab.settled(2, LONG);
     let before = leader(&lab, &databases[0].name);
+    lab.cli(&["fault", "freeze", &primary]).ok();
     lab.cli(&["fault", "kill", &primary]).ok();
     let begin = Instant::now();
     wait_for("another PostgreSQL serves", SOON, || match leader(&lab, &databases[0].name) {
@@ -43,6 +49,7 @@ fn the_service_follows_its_database() {
     });
     becomes(&client, node, &Request::write(), 204);
     lab.step(&format!("writes work {:.1} s after PostgreSQL was killed", begin.elapsed().as_secs_f64()));
+    assert!(!is_frozen(&lab, &databases[0].name), "the new one is not");
     lab.settled(2, LONG);
     lab.plan_is_clean();
 
@@ -64,6 +71,13 @@ fn the_service_follows_its_database() {
     assert_eq!(others(&load.end(), 204), Vec::<String>::new());
     assert_eq!(client.ask(node, &Request::read()), Ok(200));
     lab.step("the service stays with the new primary when the old one is back");
+}
+
+/// Does `status` mark a database as frozen?
+fn is_frozen(lab: &TestLab, database: &str) -> bool {
+    let databases = lab.parts().databases;
+    let found = databases.iter().find(|part| part.name == database);
+    found.expect("it is in the picture").words.ends_with("FROZEN")
 }
 
 /// Asks until the answer is this one.
@@ -97,11 +111,9 @@ fn databases_obey_the_command_line_and_a_replica_is_promoted_by_terraform() {
     assert!(lab.cli(&["database", &replica.name, "reboot"]).ok().contains("was rebooted"));
     assert_ne!(leader(&lab, &replica.name), before);
     lab.cli(&["database", &replica.name, "stop"]).ok();
-    wait_for("status says that it is stopped", SOON, || {
-        let words = lab.parts().databases[1].words.clone();
-        if words == "stopped" { Ok(()) } else { Err(words) }
-    });
+    assert_eq!(lab.parts().databases[1].words, "stopped");
     lab.cli(&["database", &format!("eu-west-1/{}", replica.name), "start"]).ok();
+    assert_eq!(lab.parts().databases[1].words, "ready");
     lab.settled(2, LONG);
     assert!(lab.cli(&["database", &primary.name, "snapshot", "before"]).ok().contains("is kept as snapshot"));
     let taken = lab.cli(&["database", &primary.name, "snapshot", "before"]);

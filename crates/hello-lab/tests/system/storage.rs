@@ -31,6 +31,7 @@ fn a_full_disk_refuses_writes_and_loses_none() {
     let taken = || fs::metadata(image(&lab, primary)).unwrap().blocks() * 512;
     let before = taken();
     lab.cli(&["fault", "fill", &format!("db/{primary}")]).ok();
+    assert!(lab.parts().databases[0].words.ends_with("FILLED"), "{:?}", lab.parts().databases);
     is_full(&lab, primary);
     users.write_until_refused();
     lab.step(&format!("writes of new users are refused after {} of them", users.stored.len()));
@@ -62,6 +63,7 @@ fn a_full_disk_refuses_writes_and_loses_none() {
     lab.step("without room for its WAL the primary is down, and reads go on from the replica");
 
     lab.cli(&["fault", "restore", &format!("db/{primary}")]).ok();
+    assert!(!lab.status().contains("FILLED"));
     let begin = Instant::now();
     users.write_again();
     lab.step(&format!("writes work {:.1} s after there is room", begin.elapsed().as_secs_f64()));
