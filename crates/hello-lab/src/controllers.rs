@@ -8,12 +8,14 @@
 //! - [`internet`]: the registry, and the port of this machine that leads into the lab
 //! - [`dns`]: the DNS servers
 //! - [`log_groups`]: where logs go
+//! - [`log_exports`]: logs of databases, to there
 //! - [`databases`], [`load_balancers`], [`services`], [`snapshots`]: parts by that name
 
 pub mod databases;
 pub mod dns;
 pub mod internet;
 pub mod load_balancers;
+pub mod log_exports;
 pub mod log_groups;
 pub mod network;
 pub mod services;
@@ -169,6 +171,7 @@ pub async fn run(context: Arc<Context>, port: u16, stop: watch::Receiver<bool>) 
     running.spawn(internet::run(Arc::clone(&context), port, stop.clone()));
     running.spawn(dns::run(Arc::clone(&context), stop.clone()));
     running.spawn(log_groups::run(Arc::clone(&context), stop.clone()));
+    running.spawn(log_exports::run(Arc::clone(&context), stop.clone()));
     running.spawn(databases::run(Arc::clone(&context), stop.clone()));
     running.spawn(snapshots::run(Arc::clone(&context), stop.clone()));
     running.spawn(load_balancers::run(Arc::clone(&context), stop.clone()));

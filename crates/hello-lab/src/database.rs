@@ -38,7 +38,7 @@ mod work;
 
 pub use self::{
     error::DatabaseError,
-    files::{Storage, key},
+    files::{STARTUP_LOG, Storage, key},
     model::{Instance, Status},
     snapshot::Snapshot,
     storage::leave_volumes,
@@ -55,7 +55,7 @@ use self::{
 };
 use crate::{lab::Lab, network::netns::Namespace, timeouts};
 use hello_pg::NodeStatus;
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{oneshot, watch};
 
 /// More steps than the longest way from nothing to available, twice: a plan that goes in circles ends as an error.
@@ -175,6 +175,11 @@ impl Databases {
             Ok(()) => (Status::Available, Some(node)),
             Err(reason) => (Status::Failed(reason), Some(node)),
         })
+    }
+
+    /// Where the server of an instance writes its log; `None` where no instance can have that name.
+    pub fn log_directory(&self, region: &str, identifier: &str) -> Option<PathBuf> {
+        Files::of(&self.shared.lab, &key(region, identifier)).ok().map(|files| files.log())
     }
 
     /// Stops an instance, and keeps it stopped until [`Databases::start`].

@@ -5,10 +5,12 @@
 //! segment. Segments end with the day and at a size, so that retention and the bound on the size of a stream are the
 //! removal of whole files.
 //!
+//! - [`copier`]: copies a server's own log files into a stream
 //! - [`name`]: any name as a file name
 //! - [`stream`]: what writes one
 //! - [`reader`]: what reads and follows them
 
+pub mod copier;
 pub mod name;
 pub mod reader;
 pub mod stream;

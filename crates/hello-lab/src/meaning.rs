@@ -7,7 +7,7 @@
 //! - [`databases`], [`load_balancers`], [`tasks`], [`dns`]: the models of those parts
 //! - [`task_definitions`]: their revisions, and those that a service still needs
 //! - [`secrets`]: what secrets and parameters hold
-//! - [`log_groups`]: which of them stay when their resource goes
+//! - [`log_groups`]: which there are, and which of them stay when their resource goes
 //! - [`network`]: VPCs and all that routes and filters
 //! - [`replication`]: the way from a database to its replicas
 //! - [`rules`]: security group rules in their three styles

@@ -162,6 +162,10 @@ pub const READY_POLL: Duration = Duration::from_millis(10);
 /// Between two looks at a log that is followed: soon enough for an eye.
 pub const LOG_POLL: Duration = Duration::from_millis(200);
 
+/// Between two looks at the logs of databases that go to log groups: soon enough for who follows one, and a look is some
+/// system calls for each instance.
+pub const LOG_EXPORT: Duration = Duration::from_secs(1);
+
 /// Before a pull is tried again, times the number of attempts so far: what a task needs (routes, DNS, registry) is made
 /// at the same time as the task.
 pub const PULL_RETRY: Duration = Duration::from_millis(300);

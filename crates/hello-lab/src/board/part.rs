@@ -50,6 +50,8 @@ pub const PUBLISHED: &str = "published-port";
 
 /// The log groups.
 pub const LOGS: &str = "log-groups";
+/// The logs of databases that go to log groups.
+pub const LOG_EXPORTS: &str = "log-exports";
 
 #[cfg(test)]
 mod tests {

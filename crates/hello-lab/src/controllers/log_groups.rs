@@ -1,10 +1,10 @@
-//! Log groups: the ones that resources name, and what is older than their retention goes.
+//! Log groups: those that are wanted are there, and what is older than their retention goes.
 
 use super::{Context, Wake, pause};
 use crate::{
     board::{Condition, part},
     lab::Lab,
-    logs::{Group, Logs},
+    logs::Logs,
     meaning::log_groups,
     world::Contents,
 };
@@ -37,27 +37,19 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
 }
 
 fn pass(lab: &Lab, contents: &Contents) -> io::Result<()> {
-    let resources: Vec<_> = contents.of_type("aws_cloudwatch_log_group").collect();
-    // Those of a region without resources go too.
+    let all = log_groups::wanted(contents);
+    // Those of a region without groups go too.
     let mut regions = Logs::regions(lab)?;
-    regions.extend(resources.iter().map(|resource| resource.region.clone()));
+    regions.extend(all.keys().map(|(region, _)| region.clone()));
     for region in regions {
         let logs = Logs::new(lab, &region);
         let there = logs.groups()?;
-        let mut wanted = BTreeSet::new();
-        for resource in resources.iter().filter(|resource| resource.region == region && !resource.deleting) {
-            let days =
-                resource.state.get("retention_in_days").as_i64().and_then(|days| u32::try_from(days).ok());
-            let group = Group {
-                name: resource.text("name").to_owned(),
-                retention_days: days.filter(|days| *days > 0),
-            };
-            wanted.insert(group.name.clone());
-            if !there.contains(&group) {
-                logs.put_group(&group)?;
-            }
+        let wanted = all.iter().filter(|((of, _), _)| *of == region).map(|(_, group)| group);
+        for group in wanted.clone().filter(|group| !there.contains(group)) {
+            logs.put_group(group)?;
         }
-        for group in there.into_iter().filter(|group| !wanted.contains(&group.name)) {
+        let wanted: BTreeSet<&str> = wanted.map(|group| group.name.as_str()).collect();
+        for group in there.into_iter().filter(|group| !wanted.contains(group.name.as_str())) {
             if !log_groups::is_kept(contents, &region, &group.name) {
                 logs.delete_group(&group.name)?;
             }
@@ -70,7 +62,7 @@ fn pass(lab: &Lab, contents: &Contents) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::Resource;
+    use crate::{logs::Group, world::Resource};
     use terraform_provider_aws::value::Value;
 
     fn contents(groups: &[(&str, Option<i64>)]) -> Contents {

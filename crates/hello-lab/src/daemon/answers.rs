@@ -9,7 +9,7 @@ use crate::{
     events::{Event, clock},
     logs::{Logs, reader::Filter},
     meaning::{
-        interfaces,
+        interfaces, log_groups,
         network::{self, InternetHost, resolver_in},
     },
     preflight, process, status,
@@ -175,13 +175,12 @@ impl Answers {
 
     async fn logs(&self, group: &str, follow: bool, replies: &Replies) -> Result<String, String> {
         let contents = self.context.world.snapshot();
-        let mut groups = contents.of_type("aws_cloudwatch_log_group");
-        let Some(resource) = groups.find(|resource| resource.text("name") == group) else {
-            let names: Vec<&str> =
-                contents.of_type("aws_cloudwatch_log_group").map(|resource| resource.text("name")).collect();
+        let groups = log_groups::wanted(&contents);
+        let Some((region, _)) = groups.keys().find(|(_, name)| name == group) else {
+            let names: Vec<&str> = groups.keys().map(|(_, name)| name.as_str()).collect();
             return Err(format!("there is no log group {group:?}; there are: {}", names.join(", ")));
         };
-        let mut reader = Logs::new(&self.context.lab, &resource.region).read(group, Filter::default());
+        let mut reader = Logs::new(&self.context.lab, region).read(group, Filter::default());
         let unreadable = |error: std::io::Error| format!("the log cannot be read: {error}");
         let mut found = reader.read_new().map_err(unreadable)?;
         loop {

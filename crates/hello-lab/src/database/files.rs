@@ -35,6 +35,9 @@ use std::{
 /// The longest path of a Unix socket, less the room for the socket's own name.
 const MAX_SOCKET_DIRECTORY: usize = 107 - "/.s.PGSQL.65535".len();
 
+/// What a server says before it writes its own log, beside that.
+pub const STARTUP_LOG: &str = "startup.log";
+
 /// Removes a file; one that is gone already is no error.
 pub(super) fn remove_file(path: &Path) -> Result<(), DatabaseError> {
     match fs::remove_file(path) {
@@ -143,7 +146,7 @@ impl Files {
     }
 
     pub(super) fn startup_log(&self) -> PathBuf {
-        self.log().join("startup.log")
+        self.log().join(STARTUP_LOG)
     }
 
     /// The directory of the Unix socket. Of its path 107 bytes count, so it lies elsewhere than all else.

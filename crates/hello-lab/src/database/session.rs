@@ -16,8 +16,9 @@ pub(super) const DATABASE: &str = "rdsadmin";
 
 /// Nothing of these sessions depends on the group's parameters, and nothing of them is logged: a verifier of a password
 /// is in a statement. They do not wait for a standby either.
-const OPTIONS: &str = "-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic \
-    -c log_duration=off -c default_transaction_read_only=off -c synchronous_commit=local -c lock_timeout=10s \
+const OPTIONS: &str = "-c log_statement=none -c log_min_duration_statement=-1 -c log_min_duration_sample=-1 \
+    -c log_transaction_sample_rate=0 -c log_min_error_statement=panic -c log_duration=off -c debug_print_parse=off \
+    -c debug_print_rewritten=off -c debug_print_plan=off -c default_transaction_read_only=off -c synchronous_commit=local -c lock_timeout=10s \
     -c idle_in_transaction_session_timeout=0 -c standard_conforming_strings=on";
 
 /// A session. Its connection ends with it.

@@ -1,6 +1,10 @@
 //! Writing a stream.
 
-use crate::{files::gone, logs::Event};
+use crate::{
+    files::gone,
+    logs::{Event, copier::Position},
+};
+use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
@@ -8,26 +12,37 @@ use std::{
 };
 
 /// A segment ends at this size.
-const SEGMENT: u64 = 4 << 20;
+const SEGMENT: usize = 4 << 20;
 /// As many segments of a stream are kept: 32 MiB.
 const SEGMENTS: usize = 8;
 /// The longest message of one event, as in `CloudWatch` Logs; a longer line is cut into several.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>
 pub const LONGEST: usize = 256 << 10;
+/// Milliseconds of a day.
+const DAY: u64 = 86_400_000;
 
 /// A stream that is open for appending. It has one writer.
 #[derive(Debug)]
 pub struct Stream {
     directory: PathBuf,
     open: Option<Segment>,
-    segment_bytes: u64,
+    segment_bytes: usize,
 }
 
 #[derive(Debug)]
 struct Segment {
     file: File,
-    bytes: u64,
+    bytes: usize,
     day: u64,
+}
+
+/// An event that was copied from elsewhere, with where it ends there. Readers see the event.
+#[derive(Serialize, Deserialize)]
+struct Copied {
+    #[serde(flatten)]
+    event: Event,
+    #[serde(rename = "p")]
+    position: Position,
 }
 
 impl Stream {
@@ -37,29 +52,61 @@ impl Stream {
 
     /// Ends segments at another size.
     #[cfg(test)]
-    pub(super) fn with_segments_of(self, bytes: u64) -> Stream {
+    pub(super) fn with_segments_of(self, bytes: usize) -> Stream {
         Stream { segment_bytes: bytes, ..self }
     }
 
     /// Appends one event; a long message becomes several.
     pub fn append(&mut self, timestamp: u64, message: &str) -> io::Result<()> {
-        let mut rest = message;
-        loop {
-            let cut =
-                (0..=LONGEST.min(rest.len())).rev().find(|cut| rest.is_char_boundary(*cut)).unwrap_or(0);
-            let (piece, left) = rest.split_at(cut);
-            self.append_one(&Event { timestamp, message: piece.to_owned() })?;
-            if left.is_empty() {
-                return Ok(());
-            }
-            rest = left;
+        for piece in pieces(message) {
+            self.write(timestamp, &serde_json::to_vec(&Event { timestamp, message: piece.to_owned() })?)?;
         }
+        Ok(())
     }
 
-    fn append_one(&mut self, event: &Event) -> io::Result<()> {
-        let mut line = serde_json::to_vec(event)?;
-        line.push(b'\n');
-        let day = event.timestamp / 86_400_000;
+    /// Appends an event that is copied from elsewhere, and says where it ends there.
+    pub(super) fn append_at(&mut self, timestamp: u64, message: &str, position: &Position) -> io::Result<()> {
+        // All pieces of a long one end there: whoever goes on after the first has lost the rest, and doubles nothing.
+        for piece in pieces(message) {
+            let event = Event { timestamp, message: piece.to_owned() };
+            self.write(timestamp, &serde_json::to_vec(&Copied { event, position: position.clone() })?)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on in the last segment, and says where the last event that was copied ends: see [`Stream::append_at`].
+    pub(super) fn resume(&mut self) -> io::Result<Option<Position>> {
+        let segments = segments(&self.directory)?;
+        for (number, path) in segments.iter().rev() {
+            let content = match fs::read(path) {
+                // It was too old just now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                content => content?,
+            };
+            let mut lines = content.split(|byte| *byte == b'\n').rev();
+            let Some(last) = lines.find_map(|line| serde_json::from_slice::<Copied>(line).ok()) else {
+                continue;
+            };
+            let is_last = segments.last().is_some_and(|(last, _)| last == number);
+            // Behind a line that was cut off the next segment begins.
+            if is_last && content.ends_with(b"\n") {
+                let file = OpenOptions::new().append(true).open(path)?;
+                let day = last.event.timestamp / DAY;
+                self.open = Some(Segment { file, bytes: content.len(), day });
+            }
+            return Ok(Some(last.position));
+        }
+        Ok(None)
+    }
+
+    /// Is it still there? A group takes its streams with it.
+    pub(super) fn exists(&self) -> bool {
+        self.directory.is_dir()
+    }
+
+    fn write(&mut self, timestamp: u64, event: &[u8]) -> io::Result<()> {
+        let line = [event, b"\n"].concat();
+        let day = timestamp / DAY;
         let full = |segment: &Segment| segment.bytes >= self.segment_bytes || segment.day != day;
         if self.open.as_ref().is_none_or(full) {
             self.open = Some(self.next_segment(day)?);
@@ -67,7 +114,7 @@ impl Stream {
         let segment = self.open.as_mut().expect("it was just opened");
         // One write of a whole line in append mode: no reader sees half of it mixed with another.
         match segment.file.write_all(&line) {
-            Ok(()) => segment.bytes += line.len() as u64,
+            Ok(()) => segment.bytes += line.len(),
             Err(error) => {
                 // What of the line was written, ends here; the next segment begins clean.
                 self.open = None;
@@ -87,6 +134,18 @@ impl Stream {
         }
         Ok(Segment { file, bytes: 0, day })
     }
+}
+
+/// A message in pieces of the length that one event may have; one piece where it is empty.
+fn pieces(message: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(message);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let cut = (0..=LONGEST.min(text.len())).rev().find(|cut| text.is_char_boundary(*cut)).unwrap_or(0);
+        let (piece, left) = text.split_at(cut);
+        rest = (!left.is_empty()).then_some(left);
+        Some(piece)
+    })
 }
 
 /// The segments of a stream by number.

@@ -113,6 +113,7 @@ pub(super) const TYPES: &[Type] = &[
             "final_snapshot_identifier",
             "snapshot_identifier",
             "apply_immediately",
+            "enabled_cloudwatch_logs_exports",
         ],
     },
     Type {

@@ -160,6 +160,15 @@ fn take_over(from: &Value, config: &Value, state: &mut Value, names: &[&str]) {
     }
 }
 
+/// The log group to which the log of an instance goes, where it exports that.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_LogAccess.Concepts.PostgreSQL.html>
+pub fn log_group(instance: &Resource) -> Option<String> {
+    let exports = instance.state.get("enabled_cloudwatch_logs_exports").texts();
+    let name = || format!("/aws/rds/instance/{}/postgresql", instance.text("identifier"));
+    (exports.contains(&"postgresql") && !instance.deleting).then(name)
+}
+
 /// The port of an instance.
 pub fn port(instance: &Resource) -> u16 {
     instance

@@ -1,11 +1,11 @@
 //! What a daemon has between Terraform and the databases: the provider's backend, the board, and the controllers of
-//! network, databases and snapshots, in a lab of the test.
+//! network, databases, snapshots and logs, in a lab of the test.
 
 use crate::fixture::{Bench, major_version};
 use hello_lab::{
     backend::LabBackend,
     board::{Board, Condition, part},
-    controllers::{Context, databases, network, snapshots},
+    controllers::{Context, databases, log_exports, log_groups, network, snapshots},
     database::{Databases, Instance},
     dns::DnsServers,
     events::Events,
@@ -70,7 +70,9 @@ impl Daemon {
         let controllers = vec![
             tokio::spawn(network::run(Arc::clone(&context), stopped.clone())),
             tokio::spawn(databases::run(Arc::clone(&context), stopped.clone())),
-            tokio::spawn(snapshots::run(Arc::clone(&context), stopped)),
+            tokio::spawn(snapshots::run(Arc::clone(&context), stopped.clone())),
+            tokio::spawn(log_groups::run(Arc::clone(&context), stopped.clone())),
+            tokio::spawn(log_exports::run(Arc::clone(&context), stopped)),
         ];
         Daemon { backend: LabBackend::new("test", world, board, events), context, stop, controllers }
     }

@@ -8,6 +8,7 @@ mod daemon;
 mod faults;
 mod fixture;
 mod instance;
+mod log;
 mod parameters;
 mod replica;
 mod snapshot;

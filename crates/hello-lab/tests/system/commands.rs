@@ -27,6 +27,7 @@ fn the_command_line_shows_breaks_and_mends() {
     runs_programs_in_parts(&lab);
     names_lead_to_the_addresses_that_terraform_knows(&lab, &nodes);
     warns_of_what_is_not_modelled(&lab);
+    the_log_of_a_database_is_in_its_group(&lab);
     lab.step("it shows, runs and warns");
 
     a_killed_task_is_told_of_as_it_happens(&lab);
@@ -134,6 +135,31 @@ fn warns_of_what_is_not_modelled(lab: &TestLab) {
     let said = lab.terraform(&[], &["plan", "-input=false", "-no-color", "-target=aws_sqs_queue.jobs"]).ok();
     assert!(said.contains("The lab keeps this aws_sqs_queue"), "{said}");
     fs::remove_file(extra).unwrap();
+}
+
+/// Also what was logged while no daemon ran.
+fn the_log_of_a_database_is_in_its_group(lab: &TestLab) {
+    let database = lab.parts().databases[0].name.clone();
+    let group = |kind: &str| format!("/aws/rds/instance/{database}/{kind}");
+    let fails = |column: &str| {
+        let said = lab.sql(&database, "postgres", &format!("select {column}"));
+        assert!(said.stderr.contains("does not exist"), "{}", said.stderr);
+    };
+    let log = lab.follow(&["logs", &group("postgresql"), "--follow"]);
+    log.says("database system is ready to accept connections", 0);
+    fails("no_first_column");
+    log.says("ERROR:  column \"no_first_column\" does not exist", 0);
+    log.says("STATEMENT:  select no_first_column", 0);
+    lab.kill_daemon();
+    fails("no_second_column");
+    lab.start_daemon();
+    let log = lab.follow(&["logs", &group("postgresql"), "--follow"]);
+    log.says("STATEMENT:  select no_second_column", 0);
+    let said = lab.cli(&["logs", &group("postgresql")]).ok();
+    for once in ["STATEMENT:  select no_first_column", "STATEMENT:  select no_second_column"] {
+        assert_eq!(said.matches(once).count(), 1, "{once}");
+    }
+    assert_eq!(lab.cli(&["logs", &group("upgrade")]).ok(), "");
 }
 
 /// `events -f` and `logs --follow` while it happens.

@@ -41,7 +41,9 @@ pub(crate) fn of(lab: &TestLab) -> BTreeSet<String> {
 #[track_caller]
 pub(crate) fn are_kept(lab: &TestLab) {
     let secrets = of(lab);
-    for arguments in [&["status"][..], &["events", "--last", "100000"], &["preflight"]] {
+    let database = format!("/aws/rds/instance/{}/postgresql", lab.parts().databases[0].name);
+    for arguments in [&["status"][..], &["events", "--last", "100000"], &["preflight"], &["logs", &database]]
+    {
         let said = lab.cli(arguments);
         for secret in &secrets {
             assert!(
