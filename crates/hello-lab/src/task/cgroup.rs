@@ -9,7 +9,7 @@ use nix::{
     sched::{CloneFlags, unshare},
     sys::{
         signal::{Signal, kill},
-        statfs::{CGROUP2_SUPER_MAGIC, statfs},
+        statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs},
     },
     unistd::Pid,
 };
@@ -58,6 +58,9 @@ pub fn see_one_version() -> io::Result<()> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)?;
     if statfs(UNIFIED).is_ok_and(|found| found.filesystem_type() == CGROUP2_SUPER_MAGIC) {
         umount2(UNIFIED, MntFlags::MNT_DETACH)?;
+        // crun makes directories for a container in all that it finds there. What it makes in this one ends with the
+        // namespace; without it they would stay on the machine, below the mount, where nobody sees them.
+        mount(Some("tmpfs"), UNIFIED, Some("tmpfs"), MsFlags::empty(), Some("mode=755,size=1m"))?;
     }
     Ok(())
 }
@@ -225,7 +228,9 @@ fn roots() -> io::Result<Vec<PathBuf>> {
     };
     for entry in entries {
         let path = entry?.path();
-        if path.join(TOP).is_dir() {
+        let is_mount = statfs(&path)
+            .is_ok_and(|found| [CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC].contains(&found.filesystem_type()));
+        if is_mount && path.join(TOP).is_dir() {
             roots.push(path);
         }
     }
