@@ -10,9 +10,11 @@
 //! - [`log_groups`]: where logs go
 //! - [`log_exports`]: logs of databases, to there
 //! - [`databases`], [`load_balancers`], [`services`], [`snapshots`]: parts by that name
+//! - [`housekeeping`]: what is kept on the disk and needed no more
 
 pub mod databases;
 pub mod dns;
+pub mod housekeeping;
 pub mod internet;
 pub mod load_balancers;
 pub mod log_exports;
@@ -175,6 +177,7 @@ pub async fn run(context: Arc<Context>, port: u16, stop: watch::Receiver<bool>) 
     running.spawn(databases::run(Arc::clone(&context), stop.clone()));
     running.spawn(snapshots::run(Arc::clone(&context), stop.clone()));
     running.spawn(load_balancers::run(Arc::clone(&context), stop.clone()));
+    running.spawn(housekeeping::run(Arc::clone(&context), stop.clone()));
     running.spawn(services::run(context, stop));
     while let Some(ended) = running.join_next().await {
         ended?;

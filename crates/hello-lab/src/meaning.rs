@@ -4,6 +4,7 @@
 //! - [`values`]: which values of their arguments are not modelled
 //! - [`document`]: the same as a table for the manual
 //! - [`interfaces`]: who needs a network interface, and which addresses are given away
+//! - [`certificates`]: those that parts prove themselves with
 //! - [`databases`], [`load_balancers`], [`tasks`], [`dns`]: the models of those parts
 //! - [`task_definitions`]: their revisions, and those that a service still needs
 //! - [`secrets`]: what secrets and parameters hold
@@ -13,6 +14,7 @@
 //! - [`rules`]: security group rules in their three styles
 
 pub mod catalogue;
+pub mod certificates;
 pub mod databases;
 pub mod dns;
 pub mod document;

@@ -36,6 +36,12 @@ pub const CONTROL_REQUEST: Duration = Duration::from_secs(5);
 /// are most of what an idle lab costs.
 pub const RESYNC: Duration = Duration::from_secs(8);
 
+/// Between two looks for what the lab keeps and needs no more, where nothing changes: it goes by the day.
+pub const HOUSEKEEPING: Duration = Duration::from_secs(600);
+
+/// And after a change: what is needed no more takes room, and no more than that.
+pub const HOUSEKEEPING_REST: Duration = Duration::from_secs(10);
+
 /// Before what has failed is tried again: most causes are another part that is on its way.
 pub const RETRY: Duration = Duration::from_millis(200);
 

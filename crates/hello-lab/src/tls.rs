@@ -7,7 +7,7 @@
 //! `key.pem`, `combined.pem` (both, as HAProxy reads them) and `until`.
 
 use crate::{
-    files::{DURABLE, write_whole},
+    files::{DURABLE, gone, write_whole},
     lab::Lab,
 };
 use rcgen::{
@@ -16,6 +16,7 @@ use rcgen::{
 };
 use std::{
     collections::BTreeSet,
+    ffi::OsString,
     fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io,
@@ -37,6 +38,15 @@ const CERTIFICATE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// A request is answered with a new certificate when the old one has less than this left.
 const RENEWAL: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
+/// What was issued shorter ago is not removed.
+const SETTLING: Duration = Duration::from_secs(60 * 60);
+
+/// The directory of what was issued.
+const ISSUED: &str = "issued";
+
+/// In a directory of what was issued: its end, in seconds since 1970.
+const UNTIL: &str = "until";
+
 /// The certificate authority of a lab.
 #[derive(Debug)]
 pub struct Authority {
@@ -45,6 +55,15 @@ pub struct Authority {
     pem: String,
     /// Two requests for the same certificate get the same files.
     issuing: Mutex<()>,
+}
+
+/// What a certificate is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Request {
+    /// Names of the server.
+    pub names: BTreeSet<String>,
+    /// Its addresses, where it is also asked by these.
+    pub addresses: BTreeSet<Ipv4Addr>,
 }
 
 /// Files of a certificate, each in PEM.
@@ -91,31 +110,25 @@ impl Authority {
         self.directory.join("ca.pem")
     }
 
-    /// A certificate for a server of these names and addresses. The same request gets the same files until they near
-    /// their end.
-    pub fn issue(&self, names: &BTreeSet<String>, addresses: &BTreeSet<Ipv4Addr>) -> io::Result<Issued> {
-        self.issue_at(names, addresses, SystemTime::now())
+    /// A certificate for a server. The same request gets the same files until they near their end.
+    pub fn issue(&self, request: &Request) -> io::Result<Issued> {
+        self.issue_at(request, SystemTime::now())
     }
 
-    fn issue_at(
-        &self,
-        names: &BTreeSet<String>,
-        addresses: &BTreeSet<Ipv4Addr>,
-        now: SystemTime,
-    ) -> io::Result<Issued> {
+    fn issue_at(&self, request: &Request, now: SystemTime) -> io::Result<Issued> {
         let _one_at_a_time = self.issuing.lock().unwrap_or_else(PoisonError::into_inner);
-        let directory = self.directory.join("issued").join(slug(names, addresses));
+        let directory = self.directory.join(ISSUED).join(slug(request));
         let issued = Issued {
             chain: directory.join("chain.pem"),
             key: directory.join("key.pem"),
             combined: directory.join("combined.pem"),
         };
-        let until = fs::read_to_string(directory.join("until")).ok().and_then(|until| until.parse().ok());
+        let until = fs::read_to_string(directory.join(UNTIL)).ok().and_then(|until| until.parse().ok());
         if until.is_some_and(|until| UNIX_EPOCH + Duration::from_secs(until) > now + RENEWAL) {
             return Ok(issued);
         }
         let pair = KeyPair::generate().map_err(io::Error::other)?;
-        let certificate = self.sign(&pair, names, addresses, now)?;
+        let certificate = self.sign(&pair, request, now)?;
         let chain = format!("{}{}", certificate.pem(), self.pem);
         let key = pair.serialize_pem();
         private_directory(&directory)?;
@@ -124,17 +137,35 @@ impl Authority {
         write_whole(&issued.combined, format!("{chain}{key}").as_bytes(), DURABLE)?;
         // Written last: without it the others count for nothing.
         let until = since_1970(now + CERTIFICATE).as_secs();
-        write_whole(&directory.join("until"), until.to_string().as_bytes(), DURABLE)?;
+        write_whole(&directory.join(UNTIL), until.to_string().as_bytes(), DURABLE)?;
         Ok(issued)
     }
 
-    fn sign(
-        &self,
-        pair: &KeyPair,
-        names: &BTreeSet<String>,
-        addresses: &BTreeSet<Ipv4Addr>,
-        now: SystemTime,
-    ) -> io::Result<Certificate> {
+    /// Removes what was issued for others than these, but for what is younger than an hour: it may be for a part that
+    /// has come up since they were asked for. Says how many there were.
+    pub fn prune(&self, wanted: &BTreeSet<Request>, now: SystemTime) -> io::Result<usize> {
+        let _one_at_a_time = self.issuing.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted: BTreeSet<OsString> = wanted.iter().map(|request| slug(request).into()).collect();
+        let entries = match fs::read_dir(self.directory.join(ISSUED)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            entries => entries?,
+        };
+        let mut removed = 0;
+        for entry in entries {
+            let entry = entry?;
+            let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
+            if !wanted.contains(&entry.file_name()) && age > SETTLING {
+                // First the file without which the others count for nothing: no half of it is taken for whole.
+                gone(fs::remove_file(entry.path().join(UNTIL)))?;
+                gone(fs::remove_dir_all(entry.path()))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    fn sign(&self, pair: &KeyPair, request: &Request, now: SystemTime) -> io::Result<Certificate> {
+        let Request { names, addresses } = request;
         let own = KeyPair::from_pem(&fs::read_to_string(self.directory.join("ca.key"))?)
             .map_err(io::Error::other)?;
         let unfit = |name: &str| {
@@ -190,9 +221,10 @@ fn since_1970(time: SystemTime) -> Duration {
 }
 
 /// A directory's name for a request: readable, and different for different requests.
-fn slug(names: &BTreeSet<String>, addresses: &BTreeSet<Ipv4Addr>) -> String {
+fn slug(request: &Request) -> String {
+    let Request { names, addresses } = request;
     let mut hasher = DefaultHasher::new();
-    (names, addresses).hash(&mut hasher);
+    request.hash(&mut hasher);
     let first =
         names.first().cloned().or_else(|| addresses.first().map(ToString::to_string)).unwrap_or_default();
     let readable: String = first

@@ -118,9 +118,7 @@ fn is_seen(seen: Option<&(Instance, bool)>, instance: &Instance) -> Option<bool>
 /// What an instance should be, its certificate included; `None` while its address is not given yet.
 pub fn model(context: &Context, resource: &Resource) -> Option<Instance> {
     let contents = context.world.snapshot();
-    let owner = meaning::interfaces::database_owner(&resource.region, resource.text("identifier"));
-    let address = contents.interfaces.get(&owner)?.address;
-    let issued = context.authority.issue(&[resource.text("address").to_owned()].into(), &[address].into());
+    let issued = context.authority.issue(&meaning::certificates::of_database(&contents, resource)?);
     let issued = issued.inspect_err(|error| tracing::error!("cannot issue a certificate: {error}")).ok()?;
     let tls = TlsFiles { certificate: issued.chain, key: issued.key, ca: context.authority.certificate() };
     meaning::databases::instance(&contents, &context.lab, resource, tls)

@@ -5,7 +5,10 @@ use super::{Context, Wake, pause};
 use crate::{
     board::{Condition, part},
     environment::REGISTRY_USER,
-    meaning::network::InternetHost,
+    meaning::{
+        certificates::{self, REGISTRY},
+        network::InternetHost,
+    },
     publish::Destination,
     registry::Registry,
     secret::Secret,
@@ -14,8 +17,6 @@ use crate::{
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The name under which the registry is known.
-const REGISTRY: &str = "ghcr.io";
 /// The setting that holds the password of the registry's user.
 pub const PASSWORD_SETTING: &str = "registry-password";
 /// The name of the published port.
@@ -28,7 +29,7 @@ pub fn registry(context: &Context) -> std::io::Result<Option<Registry>> {
     let host = InternetHost::Registry;
     let contents = context.world.snapshot();
     let Some(password) = contents.settings.get(PASSWORD_SETTING) else { return Ok(None) };
-    let issued = context.authority.issue(&[REGISTRY.to_owned()].into(), &[host.address()].into())?;
+    let issued = context.authority.issue(&certificates::of_registry())?;
     Ok(Some(Registry {
         name: REGISTRY.to_owned(),
         namespace: context.lab.namespace(host.name()),

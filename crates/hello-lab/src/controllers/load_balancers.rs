@@ -69,8 +69,7 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
 
 fn model(context: &Context, contents: &Contents, resource: &Resource) -> LoadBalancer {
     let certificate = |arn: &str| -> Option<PathBuf> {
-        let names = meaning::load_balancers::certificate_names(contents, arn)?;
-        let issued = context.authority.issue(&names.into_iter().collect(), &BTreeSet::new());
+        let issued = context.authority.issue(&meaning::certificates::of_listener(contents, arn)?);
         Some(
             issued.inspect_err(|error| tracing::error!("cannot issue a certificate: {error}")).ok()?.combined,
         )

@@ -1,4 +1,4 @@
-//! Log groups: those that are wanted are there, and what is older than their retention goes.
+//! Log groups: those that are wanted are there, and no others.
 
 use super::{Context, Wake, pause};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     meaning::log_groups,
     world::Contents,
 };
-use std::{collections::BTreeSet, io, sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, io, sync::Arc};
 use tokio::sync::watch;
 
 /// Runs until `stop` turns true.
@@ -54,7 +54,6 @@ fn pass(lab: &Lab, contents: &Contents) -> io::Result<()> {
                 logs.delete_group(&group.name)?;
             }
         }
-        logs.prune(SystemTime::now())?;
     }
     Ok(())
 }

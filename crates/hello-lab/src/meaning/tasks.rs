@@ -98,6 +98,13 @@ pub fn definition<'a>(contents: &'a Contents, arn: &str) -> Option<&'a Resource>
     definitions.find(|definition| definition.text("arn") == arn).map(AsRef::as_ref)
 }
 
+/// The images that the containers of all definitions name.
+pub fn images(contents: &Contents) -> BTreeSet<String> {
+    let definitions = contents.of_type("aws_ecs_task_definition");
+    let all = definitions.filter_map(|definition| containers(definition).ok()).flatten();
+    all.map(|container| container.image).collect()
+}
+
 /// Has any container of the definition a health check?
 pub fn has_health_check(definition: &Resource) -> bool {
     containers(definition)

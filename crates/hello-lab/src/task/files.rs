@@ -5,7 +5,7 @@ use crate::{
     lab::Lab,
     logs::Logs,
     task::{
-        image::Store,
+        image::{Content, Store},
         model::{Report, Task},
     },
 };
@@ -16,6 +16,11 @@ use std::{
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
+
+/// In the directory of a task: the bundles of its containers.
+const CONTAINERS: &str = "containers";
+/// In a bundle: what it uses of its image.
+pub const IMAGE: &str = "image.json";
 
 /// The directories of all tasks of a lab.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -114,10 +119,25 @@ impl Files {
         read(&self.stop(id))
     }
 
+    /// What the containers of all tasks use of their images; `None` where one does not say so yet.
+    pub fn images(&self) -> io::Result<Option<Vec<Content>>> {
+        let mut found = Vec::new();
+        for id in entries(&self.run)?.into_iter().filter(|name| is_id(name)) {
+            let containers = self.directory(&id).join(CONTAINERS);
+            for container in entries(&containers)? {
+                match read(&containers.join(container).join(IMAGE))? {
+                    Some(content) => found.push(content),
+                    None => return Ok(None),
+                }
+            }
+        }
+        Ok(Some(found))
+    }
+
     /// The tasks that have a file or a directory.
     pub fn tasks(&self) -> io::Result<Vec<String>> {
         let mut found = Vec::new();
-        for directory in [&self.run, &self.statuses()] {
+        for directory in [&self.run, &self.data, &self.statuses()] {
             for entry in entries(directory)? {
                 let name = entry.strip_suffix(".json").unwrap_or(&entry);
                 if is_id(name) {
@@ -145,7 +165,7 @@ impl Files {
 
 /// The bundle of a container of the task with this directory.
 pub fn bundle(directory: &Path, container: &str) -> PathBuf {
-    directory.join("containers").join(container)
+    directory.join(CONTAINERS).join(container)
 }
 
 /// Is it the identifier of a task: 32 hexadecimal digits?

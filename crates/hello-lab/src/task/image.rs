@@ -2,14 +2,17 @@
 //!
 //! The manifest is asked of the registry each time, as Fargate does, so wrong credentials fail even where every layer is
 //! here already. A blob is kept under its digest, and the layers of an image, put on top of each other, under their chain
-//! ID. Several tasks may pull the same image at once: a lock for each content lets one of them work.
+//! ID. Several tasks may pull the same image at once: a lock for each content lets one of them work. What was pulled under
+//! which reference is noted, and beside each container what it uses, so that what nobody needs any more can go.
 //!
+//! - [`prune`]: removes that
 //! - [`unpack`]: layers into a directory
 
+pub mod prune;
 pub mod unpack;
 
 use crate::{
-    files::sync_directory_of,
+    files::{PASSING, sync_directory_of, write_whole},
     registry::{
         client::{Client, Credentials, Error, Resolve},
         oci::{
@@ -17,6 +20,7 @@ use crate::{
             MANIFEST, Manifest, Reference, architecture,
         },
     },
+    task::files::private_directory,
     timeouts,
 };
 use serde::{Deserialize, Serialize};
@@ -35,6 +39,9 @@ const ATTEMPTS: u32 = 3;
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-storage.html>
 const LARGEST: u64 = 20 << 30;
 
+/// The directory of what was pulled under each reference.
+const REFERENCES: &str = "references";
+
 /// Images on disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Store {
@@ -50,6 +57,17 @@ pub struct Image {
     pub root: PathBuf,
     /// How it is run.
     pub execution: Execution,
+}
+
+/// What an image has here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// The name that it was pulled under.
+    pub reference: String,
+    /// The chain ID of its layers.
+    pub root: Digest,
+    /// Its configuration and layers.
+    pub blobs: Vec<Digest>,
 }
 
 /// Where an image is pulled from.
@@ -95,11 +113,12 @@ impl Store {
     }
 
     /// Pulls an image for this machine, through the network namespace of the calling thread. What goes wrong is said in
-    /// the words of ECS, after `CannotPullContainerError: `.
-    pub async fn pull(&self, source: &Source<'_>) -> Result<Image, String> {
+    /// the words of ECS, after `CannotPullContainerError: `. What is used of it is written to `note`, as [`Content`], and
+    /// stays as long as that file is there.
+    pub async fn pull(&self, source: &Source<'_>, note: &Path) -> Result<Image, String> {
         let mut attempt = 1;
         loop {
-            match self.try_pull(source).await {
+            match self.try_pull(source, note).await {
                 Err(error) if error.is_transient() && attempt < ATTEMPTS => {
                     tokio::time::sleep(timeouts::PULL_RETRY * attempt).await;
                     attempt += 1;
@@ -116,7 +135,10 @@ impl Store {
         }
     }
 
-    async fn try_pull(&self, source: &Source<'_>) -> Result<Image, PullError> {
+    async fn try_pull(&self, source: &Source<'_>, note: &Path) -> Result<Image, PullError> {
+        // Nothing that is found to be here goes before it is noted.
+        let lock = self.lock_file()?;
+        wait_for(|| lock.try_lock_shared()).await?;
         let reference: Reference = source.reference.parse().map_err(PullError::Reference)?;
         let resolve =
             |cause| PullError::Resolve { reference: source.reference.to_owned(), cause: Box::new(cause) };
@@ -162,11 +184,26 @@ impl Store {
                 source.reference
             )));
         };
-        Ok(Image {
-            digest,
-            root: self.root(&chain, &layers).await?,
-            execution: configuration.config.unwrap_or_default(),
-        })
+        let root = self.root(&chain, &layers).await?;
+        let blobs = [&manifest.config].into_iter().chain(&manifest.layers).map(|blob| blob.digest.clone());
+        let content = Content { reference: source.reference.to_owned(), root: chain, blobs: blobs.collect() };
+        self.note(&content)?;
+        write_whole(note, &serde_json::to_vec(&content).map_err(io::Error::from)?, PASSING)?;
+        Ok(Image { digest, root, execution: configuration.config.unwrap_or_default() })
+    }
+
+    /// Notes what was pulled under a reference. Where that is lost, the image is only pulled again.
+    fn note(&self, content: &Content) -> io::Result<()> {
+        let directory = self.directory.join(REFERENCES);
+        private_directory(&directory)?;
+        let name = Digest::of(content.reference.as_bytes());
+        write_whole(&directory.join(format!("{}.json", name.hex())), &serde_json::to_vec(content)?, PASSING)
+    }
+
+    /// Whoever pulls holds it shared; whoever removes, alone.
+    fn lock_file(&self) -> io::Result<File> {
+        private_directory(&self.directory)?;
+        File::create(self.directory.join("lock"))
     }
 
     async fn blob(
@@ -260,19 +297,24 @@ impl Place {
     /// waits still hears that its task is to stop.
     async fn lock(&self) -> io::Result<File> {
         let file = File::create(&self.lock)?;
-        let deadline = Instant::now() + timeouts::IMAGE_LOCK;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    tokio::time::sleep(timeouts::IMAGE_LOCK_POLL).await;
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let limit = timeouts::IMAGE_LOCK.as_secs();
-                    let why = format!("another task has not pulled it within {limit} s");
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, why));
-                }
+        wait_for(|| file.try_lock()).await?;
+        Ok(file)
+    }
+}
+
+async fn wait_for(lock: impl Fn() -> Result<(), TryLockError>) -> io::Result<()> {
+    let deadline = Instant::now() + timeouts::IMAGE_LOCK;
+    loop {
+        match lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                tokio::time::sleep(timeouts::IMAGE_LOCK_POLL).await;
+            }
+            Err(TryLockError::WouldBlock) => {
+                let limit = timeouts::IMAGE_LOCK.as_secs();
+                let why = format!("another task has not pulled it within {limit} s");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
             }
         }
     }

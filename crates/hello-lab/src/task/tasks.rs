@@ -12,7 +12,7 @@ use crate::{
     task::{
         cgroup::Group,
         files::{Files, Spec, StopRequest, is_id},
-        image::Store,
+        image::{Store, prune::Pruned},
         model::{Report, Status, Stopped, Task},
         shim,
     },
@@ -24,7 +24,7 @@ use rustix::{
     io::Errno,
 };
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     ffi::OsStr,
     fs, io,
     mem::MaybeUninit,
@@ -133,7 +133,7 @@ impl Tasks {
             lab: lab.name().to_owned(),
             task: task.clone(),
             files: files.clone(),
-            images: Store::new(lab.data("images")),
+            images: self.images(),
             logs: Logs::new(lab, &task.region),
         };
         write_whole(&files.spec(&task.id), &serde_json::to_vec(&spec)?, PASSING)?;
@@ -241,6 +241,16 @@ impl Tasks {
         }
         self.changed();
         Ok(())
+    }
+
+    /// Removes the images that are under none of these references and that no task uses.
+    pub async fn prune_images(&self, references: BTreeSet<String>) -> io::Result<Pruned> {
+        let (images, files) = (self.images(), self.inner.files.clone());
+        blocking(move || images.prune(&references, || files.images())).await
+    }
+
+    fn images(&self) -> Store {
+        Store::new(self.inner.lab.data("images"))
     }
 
     /// Removes all tasks, their images included, and says all that went wrong.

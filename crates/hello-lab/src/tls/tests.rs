@@ -12,8 +12,8 @@ fn again(directory: &TempDir) -> Authority {
     Authority::of(&Lab::new("ca", directory.path(), directory.path())).unwrap()
 }
 
-fn names(names: &[&str]) -> BTreeSet<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
+fn names(names: &[&str]) -> Request {
+    Request { names: names.iter().map(|name| (*name).to_owned()).collect(), addresses: BTreeSet::new() }
 }
 
 fn openssl(arguments: &[&str]) -> (bool, String) {
@@ -25,7 +25,10 @@ fn openssl(arguments: &[&str]) -> (bool, String) {
 fn a_certificate_is_what_browsers_take() {
     let (_directory, authority) = authority();
     let issued = authority
-        .issue(&names(&["hello.localhost", "*.hello.localhost"]), &[Ipv4Addr::LOCALHOST].into())
+        .issue(&Request {
+            addresses: [Ipv4Addr::LOCALHOST].into(),
+            ..names(&["hello.localhost", "*.hello.localhost"])
+        })
         .unwrap();
     let (ca, chain) = (authority.certificate(), issued.chain);
     let (ca, chain) = (ca.to_str().unwrap(), chain.to_str().unwrap());
@@ -59,22 +62,22 @@ fn a_certificate_is_what_browsers_take() {
 #[test]
 fn the_same_request_gets_the_same_files_also_of_a_restarted_daemon() {
     let (directory, authority) = authority();
-    let first = authority.issue(&names(&["db.example"]), &BTreeSet::new()).unwrap();
+    let first = authority.issue(&names(&["db.example"])).unwrap();
     let content = fs::read(&first.combined).unwrap();
     let restarted = again(&directory);
     assert_eq!(restarted.pem(), authority.pem());
-    assert_eq!(restarted.issue(&names(&["db.example"]), &BTreeSet::new()).unwrap(), first);
+    assert_eq!(restarted.issue(&names(&["db.example"])).unwrap(), first);
     assert_eq!(fs::read(&first.combined).unwrap(), content);
-    assert_ne!(restarted.issue(&names(&["other.example"]), &BTreeSet::new()).unwrap(), first);
+    assert_ne!(restarted.issue(&names(&["other.example"])).unwrap(), first);
 }
 
 #[test]
 fn a_certificate_near_its_end_is_replaced_at_the_same_place() {
     let (_directory, authority) = authority();
     let requested = names(&["db.example"]);
-    let old = authority.issue_at(&requested, &BTreeSet::new(), SystemTime::now() - 310 * DAY).unwrap();
+    let old = authority.issue_at(&requested, SystemTime::now() - 310 * DAY).unwrap();
     let before = fs::read(&old.chain).unwrap();
-    let new = authority.issue(&requested, &BTreeSet::new()).unwrap();
+    let new = authority.issue(&requested).unwrap();
     assert_eq!(new, old);
     assert_ne!(fs::read(&new.chain).unwrap(), before);
 }
@@ -82,7 +85,7 @@ fn a_certificate_near_its_end_is_replaced_at_the_same_place() {
 #[test]
 fn keys_are_readable_by_root_alone() {
     let (directory, authority) = authority();
-    let issued = authority.issue(&names(&["db.example"]), &BTreeSet::new()).unwrap();
+    let issued = authority.issue(&names(&["db.example"])).unwrap();
     for path in [directory.path().join("ca/tls/ca.key"), issued.key, issued.combined] {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
     }
@@ -92,7 +95,22 @@ fn keys_are_readable_by_root_alone() {
 fn a_name_that_is_none_is_refused() {
     let (_directory, authority) = authority();
     for name in ["", "a b", "ä.example", "../x"] {
-        let error = authority.issue(&names(&[name]), &BTreeSet::new()).unwrap_err();
+        let error = authority.issue(&names(&[name])).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{name:?}");
     }
+}
+
+#[test]
+fn what_was_issued_for_a_part_that_is_gone_is_removed_after_an_hour() {
+    let (directory, authority) = authority();
+    let issued = ["stays.example", "gone.example"].map(|name| authority.issue(&names(&[name])).unwrap());
+    let before = fs::read(&issued[0].combined).unwrap();
+    let wanted = [names(&["stays.example"])].into();
+    let now = SystemTime::now();
+    assert_eq!(authority.prune(&wanted, now).unwrap(), 0, "it may be for a part that comes up");
+    assert_eq!(authority.prune(&wanted, now + DAY).unwrap(), 1);
+    assert_eq!(authority.prune(&wanted, now + DAY).unwrap(), 0);
+    assert!(!issued[1].key.parent().unwrap().exists());
+    assert_eq!(again(&directory).issue(&names(&["stays.example"])).unwrap(), issued[0]);
+    assert_eq!(fs::read(&issued[0].combined).unwrap(), before);
 }

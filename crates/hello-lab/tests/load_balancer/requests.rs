@@ -3,7 +3,7 @@
 use crate::support::{Bench, GROUP, NODES, Server, group, listener};
 use hello_lab::{
     load_balancer::model::{Action, Condition, LoadBalancer, Rule, TargetHealth},
-    tls::Authority,
+    tls::{Authority, Request},
 };
 use std::{
     fs,
@@ -303,10 +303,14 @@ async fn a_client_is_let_go_after_its_keep_alive_and_after_the_idle_timeout() {
     idle.closed().await;
 }
 
+fn request(names: &[&str]) -> Request {
+    Request { names: names.iter().map(|name| (*name).to_owned()).collect(), addresses: [].into() }
+}
+
 /// The load balancer with a certificate on port 443.
 fn with_tls(bench: &Bench, one: &Server, policy: Option<&str>) -> (LoadBalancer, String) {
     let authority = Authority::of(&bench.lab).unwrap();
-    let issued = authority.issue(&["hello.localhost".to_owned()].into(), &[].into()).unwrap();
+    let issued = authority.issue(&request(&["hello.localhost"])).unwrap();
     let mut model = bench.balancer(&[one]);
     let mut tls = listener(Action::Forward(GROUP.to_owned()));
     tls.certificate = Some(issued.combined);
@@ -368,8 +372,7 @@ async fn a_renewed_certificate_is_shown_and_its_key_stays_private() {
     let (mut model, ca) = with_tls(&bench, &one, None);
     bench.balancers.reconcile(&model).await.unwrap();
     let authority = Authority::of(&bench.lab).unwrap();
-    let names = ["hello.localhost".to_owned(), "other.localhost".to_owned()];
-    let renewed = authority.issue(&names.into(), &[].into()).unwrap();
+    let renewed = authority.issue(&request(&["hello.localhost", "other.localhost"])).unwrap();
     model.listeners.get_mut(&443).unwrap().certificate = Some(renewed.combined);
     bench.balancers.reconcile(&model).await.unwrap();
     let other =

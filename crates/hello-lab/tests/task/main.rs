@@ -10,6 +10,7 @@
 
 mod image;
 mod life;
+mod prune;
 mod pull;
 mod registry;
 mod run;

@@ -81,3 +81,18 @@ fn definitions_that_cannot_be_read_stop_the_task_with_the_reason() {
     let stopped = task(&known.contents(), &lab, "1a", &gone, Path::new("/ca.pem")).unwrap().unwrap_err();
     assert!(stopped.reason.contains("arn:none is not there any more"), "{stopped:?}");
 }
+
+#[test]
+fn images_are_those_of_all_definitions_that_are_there() {
+    let known = Known::of(vpc());
+    for (arn, containers) in [
+        ("arn:1", r#"[{"name": "a", "image": "a:1"}, {"name": "b", "image": "b:1"}]"#),
+        ("arn:2", r#"[{"name": "a", "image": "a:2"}]"#),
+        ("arn:3", "[{}]"),
+    ] {
+        let definition =
+            [("id", Value::from(arn)), ("arn", arn.into()), ("container_definitions", containers.into())];
+        known.put(resource("aws_ecs_task_definition", &definition));
+    }
+    assert_eq!(images(&known.contents()), ["a:1", "a:2", "b:1"].map(str::to_owned).into());
+}

@@ -7,7 +7,7 @@ use crate::{
     task::{
         bundle::{Bundle, user},
         cgroup::Group,
-        files::{Spec, private_directory},
+        files::{IMAGE, Spec, private_directory},
         health::Machine,
         image::{Image, Source},
         model::{Health, HealthCheck, Stopped},
@@ -85,9 +85,12 @@ impl Container {
             authority: &task.registry_ca,
             resolver: task.resolver,
         };
-        let pulled = spec.images.pull(&source).await;
-        let image = pulled.map_err(|error| failed("CannotPullContainerError", &error))?;
         let bundle = spec.files.bundle(&task.id, &container.name);
+        let unusable =
+            |error| failed("ResourceInitializationError", &format!("failed to make its bundle: {error}"));
+        private_directory(&bundle).map_err(unusable)?;
+        let pulled = spec.images.pull(&source, &bundle.join(IMAGE)).await;
+        let image = pulled.map_err(|error| failed("CannotPullContainerError", &error))?;
         let storage = spec.files.storage(&task.id).join(&container.name);
         let root = mount_root(&image, &bundle, &storage).map_err(|error| {
             let why = format!("failed to make the root of container {}: {error}", container.name);
@@ -270,7 +273,7 @@ fn stop_signal(text: &str) -> Signal {
 /// A root that can be written without changing the image: what is written goes to the task's storage.
 fn mount_root(image: &Image, bundle: &Path, storage: &Path) -> io::Result<PathBuf> {
     let (upper, work, root) = (storage.join("upper"), storage.join("work"), bundle.join("root"));
-    for directory in [bundle, &upper, &work, &root] {
+    for directory in [&upper, &work, &root] {
         private_directory(directory)?;
     }
     // The root of the container has the mode of the upper directory.
