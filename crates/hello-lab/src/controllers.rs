@@ -38,7 +38,7 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::watch,
+    sync::{RwLock, watch},
     task::{JoinError, JoinSet},
 };
 
@@ -65,6 +65,8 @@ pub struct Context {
     pub dns: DnsServers,
     /// Published ports.
     pub published: PublishedPorts,
+    /// Whoever pushes to the registry shares it; whoever removes images from there has it alone.
+    pub pushing: RwLock<()>,
 }
 
 impl Context {

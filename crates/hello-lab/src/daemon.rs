@@ -125,6 +125,7 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
         load_balancers: LoadBalancers::new(&lab),
         dns: DnsServers::new(&lab, &program),
         published: PublishedPorts::new(&lab, &program),
+        pushing: tokio::sync::RwLock::default(),
         world: Arc::clone(&world),
         board: Arc::clone(&board),
         events: Arc::clone(&events),

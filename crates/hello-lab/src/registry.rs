@@ -5,10 +5,12 @@
 //!
 //! - [`client`]: the HTTP client that pushes here and pulls in the tasks
 //! - [`push`]: an image layout on disk into the registry
+//! - [`prune`]: removes the images that nothing needs any more
 //! - [`oci`]: names of images, manifests, configurations
 
 pub mod client;
 pub mod oci;
+pub mod prune;
 pub mod push;
 
 use crate::{
@@ -93,6 +95,7 @@ impl Registry {
         let is_right = |running: &Running| {
             self.namespace.holds(running.pid()) && fs::read_to_string(&started).is_ok_and(|has| has == wanted)
         };
+        prune::end_left_over(&processes).await?;
         let running = processes.adopt(PART)?;
         if !running.as_ref().is_some_and(is_right) {
             if let Some(running) = running {
@@ -129,7 +132,9 @@ impl Registry {
 
     /// Ends it and removes its files; what is gone already is no error.
     pub async fn remove(lab: &Lab) -> anyhow::Result<()> {
-        if let Some(running) = lab.processes().adopt(PART)? {
+        let processes = lab.processes();
+        prune::end_left_over(&processes).await?;
+        if let Some(running) = processes.adopt(PART)? {
             running.stop(timeouts::REGISTRY_STOP).await?;
         }
         for directory in [lab.run(PART), lab.data(PART)] {

@@ -162,6 +162,10 @@ pub const REGISTRY_READY: Duration = Duration::from_secs(20);
 /// For a registry to end by itself.
 pub const REGISTRY_STOP: Duration = Duration::from_secs(5);
 
+/// For the registry's program to remove blobs: a tenth of a second for a hundred images, more on a slow disk. Nobody can
+/// pull meanwhile.
+pub const REGISTRY_PRUNE: Duration = Duration::from_secs(60);
+
 /// Between two looks at a part that is about to be ready.
 pub const READY_POLL: Duration = Duration::from_millis(10);
 

@@ -8,17 +8,23 @@ use crate::{
     meaning::{
         certificates::{self, REGISTRY},
         network::InternetHost,
+        tasks,
     },
     publish::Destination,
     registry::Registry,
     secret::Secret,
-    status,
+    status, timeouts,
 };
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 use tokio::sync::watch;
 
 /// The setting that holds the password of the registry's user.
 pub const PASSWORD_SETTING: &str = "registry-password";
+/// The setting that holds the image that was pushed last, by digest.
+pub const IMAGE_SETTING: &str = "image";
 /// The name of the published port.
 pub const PUBLISHED: &str = "https";
 /// HTTPS.
@@ -44,6 +50,7 @@ pub fn registry(context: &Context) -> std::io::Result<Option<Registry>> {
 /// Runs until `stop` turns true.
 pub async fn run(context: Arc<Context>, port: u16, stop: watch::Receiver<bool>) {
     let mut wake = Wake::new(&context, None, stop);
+    let mut pruned: Option<Instant> = None;
     loop {
         wake.begin();
         let generation = context.world.generation();
@@ -51,6 +58,16 @@ pub async fn run(context: Arc<Context>, port: u16, stop: watch::Receiver<bool>) 
         // The internet's hosts are there from the first pass of the network on.
         if context.has_network(0) {
             well = report(&context, part::REGISTRY, generation, start_registry(&context).await);
+            if well && pruned.is_none_or(|last| last.elapsed() > timeouts::HOUSEKEEPING) {
+                match prune_registry(&context).await {
+                    Ok(true) => pruned = Some(Instant::now()),
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::warn!("failed to remove images from the registry: {error:#}");
+                        pruned = Some(Instant::now());
+                    }
+                }
+            }
             well &= report(&context, part::PUBLISHED, generation, publish(&context, port).await);
         }
         let woken =
@@ -78,6 +95,24 @@ async fn start_registry(context: &Context) -> anyhow::Result<()> {
         registry.start(&context.lab).await?;
     }
     Ok(())
+}
+
+/// Removes the images that nothing needs any more; `false` while somebody pushes.
+async fn prune_registry(context: &Context) -> anyhow::Result<bool> {
+    let Ok(_alone) = context.pushing.try_write() else { return Ok(false) };
+    let Some(registry) = registry(context)? else { return Ok(true) };
+    let contents = context.world.snapshot();
+    let mut wanted = tasks::images(&contents);
+    wanted.extend(contents.settings.get(IMAGE_SETTING).cloned());
+    let removed = registry.prune(&context.lab, &wanted, SystemTime::now()).await;
+    // Whatever has come of it.
+    registry.start(&context.lab).await?;
+    let removed = removed?;
+    if removed > 0 {
+        let sentence = format!("{removed} images that nothing needs any more are removed");
+        context.events.tell(part::REGISTRY, &sentence);
+    }
+    Ok(true)
 }
 
 async fn publish(context: &Context, port: u16) -> anyhow::Result<()> {

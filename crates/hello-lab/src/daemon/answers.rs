@@ -141,7 +141,7 @@ impl Answers {
             .ok_or("no PostgreSQL server is installed")?;
         let facts = environment::Facts {
             registry_password: contents.settings.get(internet::PASSWORD_SETTING).cloned().unwrap_or_default(),
-            image: contents.settings.get("image").cloned(),
+            image: contents.settings.get(internet::IMAGE_SETTING).cloned(),
             ca: self.context.authority.pem().to_owned(),
             postgres_version: version,
             administrator: InternetHost::Administrator.address(),
@@ -375,13 +375,16 @@ impl Answers {
         };
         let credentials = registry.users.first().cloned().ok_or("the registry has no user yet")?;
         let from = self.context.lab.namespace(InternetHost::Client.name());
+        let shared = self.context.pushing.read().await;
         let digest =
             registry.push(&from, layout, name, credentials).await.map_err(|error| format!("{error:#}"))?;
         let image = format!("{repository}@{digest}");
         let stored = self.context.world.change(|draft| {
-            draft.put_setting("image", &image);
+            draft.put_setting(internet::IMAGE_SETTING, &image);
             Ok::<_, StoreError>(())
         });
+        // Now that it is known to be needed.
+        drop(shared);
         stored.map_err(|error| error.to_string())?;
         self.context.events.tell(part::REGISTRY, &format!("{image} is there"));
         Ok(image)

@@ -61,6 +61,7 @@ impl Daemon {
             load_balancers: LoadBalancers::new(&lab),
             dns: DnsServers::new(&lab, "/nonexistent"),
             published: PublishedPorts::new(&lab, "/nonexistent"),
+            pushing: tokio::sync::RwLock::default(),
             world: Arc::clone(&world),
             board: Arc::clone(&board),
             events: Arc::clone(&events),

@@ -68,6 +68,42 @@ fn make(execution: &Value) -> tempfile::TempDir {
     directory
 }
 
+/// The same image with one more layer, which is no other's: another image under the same tag.
+pub(crate) fn another(number: u32) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let (from, to) = (layout().join("blobs/sha256"), directory.path().join("blobs/sha256"));
+    fs::create_dir_all(&to).unwrap();
+    for blob in fs::read_dir(&from).unwrap().flatten() {
+        fs::copy(blob.path(), to.join(blob.file_name())).unwrap();
+    }
+    let read = |path: PathBuf| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
+    let blob = |descriptor: &Value| {
+        from.join(descriptor["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap())
+    };
+    let store = |content: &[u8], descriptor: &mut Value| {
+        let digest = Digest::of(content);
+        fs::write(to.join(digest.hex()), content).unwrap();
+        descriptor["digest"] = json!(digest);
+        descriptor["size"] = json!(content.len());
+    };
+    let mut index = read(layout().join("index.json"));
+    let mut manifest = read(blob(&index["manifests"][0]));
+    let mut configuration = read(blob(&manifest["config"]));
+
+    let mut layer = tar::Builder::new(Vec::new());
+    let content = number.to_string();
+    layer.append_data(&mut header(content.len() as u64, 0o644), "number", content.as_bytes()).unwrap();
+    let layer = layer.into_inner().unwrap();
+    let mut descriptor = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar" });
+    store(&layer, &mut descriptor);
+    manifest["layers"].as_array_mut().unwrap().push(descriptor);
+    configuration["rootfs"]["diff_ids"].as_array_mut().unwrap().push(json!(Digest::of(&layer)));
+    store(configuration.to_string().as_bytes(), &mut manifest["config"]);
+    store(manifest.to_string().as_bytes(), &mut index["manifests"][0]);
+    fs::write(directory.path().join("index.json"), index.to_string()).unwrap();
+    directory
+}
+
 /// Of a file that is root's.
 fn header(size: u64, mode: u32) -> tar::Header {
     let mut header = tar::Header::new_gnu();

@@ -26,6 +26,7 @@ fn answers(directory: &Path) -> Answers {
         load_balancers: LoadBalancers::new(&lab),
         dns: DnsServers::new(&lab, "/nonexistent"),
         published: PublishedPorts::new(&lab, "/nonexistent"),
+        pushing: tokio::sync::RwLock::default(),
         world: Arc::new(World::load(store, &Catalogue::aws()).unwrap()),
         board: Arc::new(Board::default()),
         events: Arc::new(Events::new(lab.data("store").join("events.jsonl"))),
