@@ -16,6 +16,7 @@
 //! - [`commands`]: the command line on a lab in which everything stands, and what Terraform says of what is not modelled
 //! - [`drift`]: what was changed by hand
 //! - [`life`]: apply twice, destroy, down, and a daemon that is killed while nothing changes
+//! - [`housekeeping`]: what a deployment leaves on the disk
 //! - [`regions`]: one configuration in two regions
 //! - [`interruption`]: a daemon that is killed at random moments of applies and destroys
 //!
@@ -34,6 +35,7 @@ mod commands;
 mod databases;
 mod deployments;
 mod drift;
+mod housekeeping;
 mod interruption;
 mod life;
 mod regions;

@@ -354,7 +354,7 @@ fn workspace() -> PathBuf {
 }
 
 /// The OCI image layout of the service.
-fn image() -> PathBuf {
+pub(crate) fn image() -> PathBuf {
     setting("HELLO_LAB_IMAGE").map_or_else(|| workspace().join("target/image"), PathBuf::from)
 }
 
