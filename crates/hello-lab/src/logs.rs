@@ -112,7 +112,7 @@ impl Logs {
         let directory = directory.join(name::encoded(stream));
         fs::create_dir_all(&directory)?;
         write_whole(&directory.join(STREAM), &serde_json::to_vec(stream)?, DURABLE)?;
-        Ok(Stream::open(directory))
+        Ok(Stream::open(directory, stream))
     }
 
     /// The names of a group's streams.
@@ -136,7 +136,9 @@ impl Logs {
         Reader::new(self.clone(), group, filter)
     }
 
-    /// Removes what is older than the groups' retention at this time. Says how many segments there were.
+    /// Removes what is older than the groups' retention at this time, and streams that have been empty for as long. Says
+    /// how many segments and streams there were. `CloudWatch` keeps the names of empty streams for ever
+    /// (<https://aws.amazon.com/blogs/mt/delete-empty-cloudwatch-log-streams/>).
     pub fn prune(&self, now: SystemTime) -> io::Result<usize> {
         let mut removed = 0;
         for group in self.groups()? {
@@ -144,20 +146,39 @@ impl Logs {
             let Some(oldest) = now.checked_sub(Duration::from_secs(u64::from(days) * 86_400)) else {
                 continue;
             };
-            for (_, directory) in self.stream_directories(&group.name)? {
-                for (_, segment) in stream::segments(&directory)? {
-                    // What was last written before that time holds nothing younger.
-                    if fs::metadata(&segment)
-                        .and_then(|segment| segment.modified())
-                        .is_ok_and(|last| last < oldest)
-                    {
-                        gone(fs::remove_file(&segment))?;
-                        removed += 1;
-                    }
+            for directory in directories(&self.group(&group.name))? {
+                let segments = stream::segments(&directory)?;
+                // What was last written before that time holds nothing younger.
+                let old = segments.iter().filter(|(_, segment)| is_older(segment, oldest));
+                for (_, segment) in old {
+                    gone(fs::remove_file(segment))?;
+                    removed += 1;
+                }
+                if segments.is_empty() && is_older(&directory, oldest) {
+                    removed += usize::from(remove_empty(&directory)?);
                 }
             }
         }
         Ok(removed)
+    }
+}
+
+fn is_older(path: &Path, oldest: SystemTime) -> bool {
+    fs::metadata(path).and_then(|found| found.modified()).is_ok_and(|last| last < oldest)
+}
+
+/// Removes a stream without segments, unless its writer begins one at this moment.
+fn remove_empty(stream: &Path) -> io::Result<bool> {
+    let name = fs::read(stream.join(STREAM));
+    gone(fs::remove_file(stream.join(STREAM)))?;
+    match fs::remove_dir(stream) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            if let Ok(name) = name {
+                write_whole(&stream.join(STREAM), &name, DURABLE)?;
+            }
+            Ok(false)
+        }
+        removed => gone(removed).map(|()| true),
     }
 }
 

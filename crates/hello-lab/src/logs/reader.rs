@@ -56,7 +56,9 @@ impl Reader {
     /// is nothing new; a long log takes several calls.
     pub fn read_new(&mut self) -> io::Result<Vec<Found>> {
         let mut found = Vec::new();
-        for (name, directory) in self.logs.stream_directories(&self.group)? {
+        let streams = self.logs.stream_directories(&self.group)?;
+        self.positions.retain(|known, _| streams.iter().any(|(name, _)| name == known));
+        for (name, directory) in streams {
             if self.filter.stream_prefix.as_ref().is_some_and(|prefix| !name.starts_with(prefix.as_str())) {
                 continue;
             }

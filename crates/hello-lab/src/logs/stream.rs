@@ -1,8 +1,8 @@
 //! Writing a stream.
 
 use crate::{
-    files::gone,
-    logs::{Event, copier::Position},
+    files::{DURABLE, gone, write_whole},
+    logs::{Event, STREAM, copier::Position},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -25,7 +25,10 @@ const DAY: u64 = 86_400_000;
 #[derive(Debug)]
 pub struct Stream {
     directory: PathBuf,
+    name: String,
     open: Option<Segment>,
+    /// Number of the last segment that was begun here: none gets it again, whatever of the stream was removed.
+    last: u64,
     segment_bytes: usize,
 }
 
@@ -46,8 +49,8 @@ struct Copied {
 }
 
 impl Stream {
-    pub(super) fn open(directory: PathBuf) -> Stream {
-        Stream { directory, open: None, segment_bytes: SEGMENT }
+    pub(super) fn open(directory: PathBuf, name: &str) -> Stream {
+        Stream { directory, name: name.to_owned(), open: None, last: 0, segment_bytes: SEGMENT }
     }
 
     /// Ends segments at another size.
@@ -124,11 +127,24 @@ impl Stream {
         Ok(())
     }
 
-    fn next_segment(&self, day: u64) -> io::Result<Segment> {
+    fn next_segment(&mut self, day: u64) -> io::Result<Segment> {
         let present = segments(&self.directory)?;
-        let number = present.last().map_or(1, |(number, _)| number + 1);
+        let number = present.last().map_or(0, |(number, _)| *number).max(self.last) + 1;
         let path = self.directory.join(format!("{number:08}.jsonl"));
-        let file = OpenOptions::new().create_new(true).append(true).open(path)?;
+        let create = || OpenOptions::new().create_new(true).append(true).open(&path);
+        let file = match create() {
+            // The stream was empty for so long that it was removed; without its group it does not come back.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir(&self.directory)?;
+                create()?
+            }
+            file => file?,
+        };
+        self.last = number;
+        let described = self.directory.join(STREAM);
+        if !described.exists() {
+            write_whole(&described, &serde_json::to_vec(&self.name)?, DURABLE)?;
+        }
         for (_, old) in present.iter().rev().skip(SEGMENTS - 1) {
             gone(fs::remove_file(old))?;
         }

@@ -118,6 +118,46 @@ fn what_is_older_than_the_retention_goes() {
     assert_eq!(logs.prune(now + Duration::from_secs(9_999 * 86_400)).unwrap(), 0);
 }
 
+#[test]
+fn a_stream_that_is_empty_for_as_long_goes_and_comes_back_with_its_next_event() {
+    let (_directory, logs) = logs();
+    let mut stream = logs.stream("/ecs/hello", "task/web/1").unwrap();
+    let mut follower = logs.read("/ecs/hello", Filter::default());
+    for number in 1..=3 {
+        stream.append(number * 86_400_000, &format!("{number}")).unwrap();
+    }
+    assert_eq!(messages(&all(&mut follower)), ["1", "2", "3"]);
+    let later = SystemTime::now() + Duration::from_secs(8 * 86_400);
+    assert_eq!(logs.prune(later).unwrap(), 3);
+    assert_eq!(logs.streams("/ecs/hello").unwrap(), ["task/web/1"], "it is empty since just now");
+    stream.append(4 * 86_400_000, "4").unwrap();
+    assert_eq!(messages(&all(&mut follower)), ["4"]);
+    assert_eq!(
+        (logs.prune(later).unwrap(), logs.prune(later).unwrap(), logs.prune(later).unwrap()),
+        (1, 1, 0)
+    );
+    assert_eq!(logs.streams("/ecs/hello").unwrap(), [""; 0]);
+    stream.append(5 * 86_400_000, "5").unwrap();
+    assert_eq!(messages(&all(&mut follower)), ["5"]);
+    // A group that is gone takes it along.
+    logs.delete_group("/ecs/hello").unwrap();
+    stream.append(6 * 86_400_000, "6").unwrap_err();
+    assert!(!logs.group("/ecs/hello").exists());
+}
+
+#[test]
+fn a_stream_whose_removal_was_killed_is_removed_or_seen_again() {
+    let (_directory, logs) = logs();
+    let mut streams = ["a", "b"].map(|name| logs.stream("/ecs/hello", name).unwrap());
+    for name in ["a", "b"] {
+        fs::remove_file(logs.group("/ecs/hello").join(name).join(STREAM)).unwrap();
+    }
+    streams[0].append(1, "seen").unwrap();
+    assert_eq!(logs.streams("/ecs/hello").unwrap(), ["a"]);
+    assert_eq!(logs.prune(SystemTime::now() + Duration::from_secs(8 * 86_400)).unwrap(), 2);
+    assert!(!logs.group("/ecs/hello").join("b").exists());
+}
+
 #[tokio::test]
 async fn following_waits_for_what_is_to_come() {
     let (_directory, logs) = logs();
