@@ -159,7 +159,8 @@ fn broken_by(
     let broken: Vec<String> =
         TABLE.iter().filter(|arrow| arrow.allowed && expected(arrow)).map(ToString::to_string).collect();
     assert!(!broken.is_empty(), "no arrow of the table is expected to break");
-    wait_for(&format!("without {what} its arrows alone are broken"), SOON, || {
+    // Each look takes as long as those that are broken are waited for.
+    wait_for(&format!("without {what} its arrows alone are broken"), LONG, || {
         let results = diagram.run();
         let differing = table::wrong(&results);
         if differing == broken { Ok(()) } else { Err(format!("broken are {differing:#?}")) }
@@ -172,7 +173,7 @@ fn broken_by(
     fs::write(&service, service_whole).unwrap();
     fs::write(file, whole).unwrap();
     lab.apply(&[]);
-    wait_for(&format!("with {what} every arrow is right"), SOON, || {
+    wait_for(&format!("with {what} every arrow is right"), LONG, || {
         let wrong = table::wrong(&diagram.run());
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
     });

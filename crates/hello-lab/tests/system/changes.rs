@@ -63,6 +63,8 @@ impl Changing {
             .map(|address| address.strip_prefix("module.region.").unwrap_or(address))
             .collect();
         assert_eq!(destroyed, gone.iter().copied().collect(), "{said}");
+        // Not every apply waits for what it changes.
+        wait_for("every part is as it should be", LONG, || self.lab.settles());
         self.lab.plan_is_clean_with(&self.words());
     }
 
@@ -110,15 +112,7 @@ impl Changing {
     /// The environment of a task's container, as `NAME=VALUE`.
     #[track_caller]
     fn environment_of(&self, task: &Part) -> BTreeSet<String> {
-        let text = fs::read_to_string(format!("/proc/{}/environ", self.process_of(task))).unwrap();
-        text.split('\0').map(str::to_owned).collect()
-    }
-
-    /// The process of a task's container.
-    #[track_caller]
-    fn process_of(&self, task: &Part) -> i32 {
-        let file = self.run_directory().join("tasks").join(&task.name).join("containers/hello-you/pid");
-        fs::read_to_string(file).unwrap().trim().parse().unwrap()
+        self.lab.process_of(&task.name).environment().into_iter().collect()
     }
 }
 
@@ -338,7 +332,7 @@ fn new_tasks_have_what_changed(changing: &mut Changing, primary: &str) {
         ] {
             assert!(found.contains(entry), "{} has no {entry}", task.name);
         }
-        let process = changing.process_of(task);
+        let process = changing.lab.process_of(&task.name).pid;
         if let Some(bytes) = limit(process, "memory", "memory.limit_in_bytes", "memory.max") {
             assert_eq!(bytes, (1024_u64 << 20).to_string());
         }
@@ -412,8 +406,8 @@ fn zones_and_gateways_change(changing: &mut Changing, before: &Parts, task: &Nam
     let record = record.lines().find_map(|line| line.trim().strip_prefix("fqdn")).expect("it has a name");
     let record = record.trim_start_matches([' ', '=']).trim_matches('"');
     let client = changing.lab.namespace("client");
-    let kept = || time_to_live(&client, host(53), record, ANSWER).unwrap();
-    assert_eq!(kept(), Some(60));
+    let kept = || time_to_live(&client, host(53), record, ANSWER).map_err(|error| error.to_string());
+    assert_eq!(kept(), Ok(Some(60)));
     changing.edit("global/zone.tf", &[("ttl     = 60", "ttl     = 90")]);
     changing.edit("region/ecs-fargate.tf", &[("ignore_changes = [desired_count]", "ignore_changes = []")]);
     changing.apply(
@@ -436,7 +430,7 @@ fn zones_and_gateways_change(changing: &mut Changing, before: &Parts, task: &Nam
     let three = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
     assert_eq!([zones(&now.nodes), zones(&now.nat), zones(&now.tasks)], [three; 3]);
     assert_eq!(now.databases, before.databases);
-    wait_for("the record has its new time to live", SOON, || match kept() {
+    wait_for("the record has its new time to live", SOON, || match kept()? {
         Some(90) => Ok(()),
         other => Err(format!("{other:?}")),
     });
@@ -464,13 +458,16 @@ fn name_and_certificate_change(changing: &mut Changing) {
     let nodes: BTreeSet<Ipv4Addr> =
         changing.lab.parts().nodes.iter().filter_map(|node| node.public).collect();
     let client = changing.lab.namespace("client");
-    let resolved =
-        |name: &str| resolve(&client, host(53), name, ANSWER).unwrap().into_iter().collect::<BTreeSet<_>>();
-    wait_for("the new name leads to the load balancer", SOON, || match resolved("hallo.localhost") {
-        found if found == nodes => Ok(()),
-        found => Err(format!("{found:?}")),
-    });
-    assert_eq!(resolved("hello.localhost"), BTreeSet::new());
+    for (name, wanted) in [("hallo.localhost", &nodes), ("hello.localhost", &BTreeSet::new())] {
+        wait_for("the new name alone leads to the load balancer", SOON, || {
+            let found = resolve(&client, host(53), name, ANSWER).map_err(|error| error.to_string())?;
+            if found.iter().copied().collect::<BTreeSet<_>>() == *wanted {
+                Ok(())
+            } else {
+                Err(format!("{name} is {found:?}"))
+            }
+        });
+    }
     for node in &nodes {
         let name = format!("hallo.localhost:443:{node}");
         wait_for("the certificate is for the new name", SOON, || {

@@ -9,6 +9,7 @@ use crate::support::{
 };
 use hello_lab::network::netns::Namespace;
 use nix::{
+    errno::Errno,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -18,11 +19,19 @@ use std::{
     time::Instant,
 };
 
+/// Checks that take most of an hour to find a target unhealthy; the first of a new one come as soon as ever.
+const PATIENT: &[&str] = &[
+    "TF_VAR_load_balancer={\"health_check\":{\"interval\":300,\"timeout\":60,\"healthy_threshold\":2,\"unhealthy_threshold\":10}}",
+];
+
 #[test]
 fn what_was_changed_by_hand_is_put_right() {
     let lab = TestLab::standing();
+    // What is changed by hand is put right within seconds, on a busy machine later than the checks of a target would take
+    // to fail: its task would be replaced before that.
+    lab.apply(PATIENT);
     let client = Client::of(&lab);
-    let parts = lab.parts();
+    let parts = lab.settled(2, LONG);
     let [node, task, database] =
         [&parts.nodes, &parts.tasks, &parts.databases].map(|list| Parts::in_zone(list, 'a').clone());
     let public = node.public.unwrap();
@@ -73,7 +82,9 @@ fn what_was_changed_by_hand_is_put_right() {
             .collect();
         assert!(!victims.is_empty(), "{what} does not run");
         for pid in victims {
-            kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+            // An HAProxy with an older configuration ends at any time.
+            let killed = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            assert!(matches!(killed, Ok(()) | Err(Errno::ESRCH)), "{killed:?}");
         }
         let begin = Instant::now();
         wait_for(&format!("{what} serves again"), SOON, || {
@@ -90,15 +101,14 @@ fn what_was_changed_by_hand_is_put_right() {
 
     Command::new("ip").args(["netns", "delete", task_namespace.name()]).status().unwrap();
     let begin = Instant::now();
-    wait_for("the task is another one", SOON, || {
+    wait_for("the task is another one", LONG, || {
         let now = lab.parts().tasks;
         if now.iter().any(|other| other.name == task.name) { Err(format!("{now:?}")) } else { Ok(()) }
     });
     lab.settled(2, LONG);
     lab.step(&format!("a task without a namespace is replaced after {:.1} s", begin.elapsed().as_secs_f64()));
 
-    lab.settled(2, LONG);
-    lab.plan_is_clean();
+    lab.plan_is_clean_with(PATIENT);
 }
 
 #[track_caller]

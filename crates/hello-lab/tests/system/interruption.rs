@@ -2,7 +2,7 @@
 
 use crate::arrows;
 use crate::support::{
-    lab::{APPLY, DESTROY, LONG, SOON, TestLab},
+    lab::{APPLY, DESTROY, LONG, TestLab},
     load::Client,
     machine::{Footprint, Process},
     parts::Parts,
@@ -21,6 +21,8 @@ use std::{
 const ROUNDS: u64 = 10;
 /// The first seed, unless `HELLO_LAB_SEED` says otherwise.
 const SEED: u64 = 1;
+/// The container of each task.
+const CONTAINER: &str = "hello-you";
 /// Applies that may be needed after one was cut short: the one that goes on, and one more that says why it did not.
 const TRIES: usize = 2;
 
@@ -119,12 +121,13 @@ fn fraction(random: &mut u64) -> f64 {
     (next_random(random) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// The traces, once nothing changes any more: a part that was asked to go may take a moment.
+/// The traces, once nothing changes any more: every part is as it should be, and an HAProxy with an older configuration has
+/// ended.
 fn settled_traces(lab: &TestLab) -> Traces {
     let mut last = Traces::of(lab);
-    wait_for("the lab rests", SOON, || {
-        // Longer than a controller's second look at what it could not do at once.
-        thread::sleep(Duration::from_secs(1));
+    wait_for("the lab rests", LONG, || {
+        lab.settles()?;
+        lab.processes_at_rest();
         let now = Traces::of(lab);
         if now == last {
             return Ok(now);
@@ -142,13 +145,17 @@ fn serves(lab: &TestLab) {
 }
 
 /// The processes that a daemon's end is none of the business of. HAProxy and the DNS servers may be about to be replaced by
-/// ones with a newer configuration, and a tool of a database ends by itself.
+/// ones with a newer configuration, a tool of a database ends by itself, and so does a task whose image cannot be pulled
+/// since what leads to the registry is not made yet.
 fn lasting(lab: &TestLab) -> BTreeMap<String, i32> {
     let mut processes = lab.processes();
+    let tasks = lab.directory().join("run").join(lab.name()).join("tasks");
     processes.retain(|name, pid| {
         let words = Process { pid: *pid }.command_line();
         let is_server = words.first().is_some_and(|program| program.ends_with("/postgres"));
-        name.starts_with("task-")
+        let has_container =
+            |id: &str| tasks.join(id).join("containers").join(CONTAINER).join("pid").is_file();
+        name.strip_prefix("task-").is_some_and(has_container)
             || name.starts_with("registry")
             || name.starts_with("database.") && is_server
     });

@@ -53,7 +53,7 @@ fn a_full_disk_refuses_writes_and_loses_none() {
     // The log of writes has no room either: PostgreSQL gives up, and would at each start.
     let said = lab.sql(primary, "postgres", WAL);
     assert!(!said.status.success(), "40 MB of WAL found room");
-    let server = || lab.processes().get(&format!("database.{primary}")).copied();
+    let server = || lab.processes().get(&format!("database.{REGION}.{primary}")).copied();
     wait_for("PostgreSQL has given up", SOON, || server().map_or(Ok(()), |pid| Err(format!("{pid} runs"))));
     is_full(&lab, primary);
     assert_eq!(users.try_next(), 503);

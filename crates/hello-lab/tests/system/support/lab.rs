@@ -6,13 +6,18 @@ use super::{
     parts::Parts,
     setting, wait_for,
 };
-use hello_lab::network::netns::Namespace;
+use hello_lab::{
+    control::{Client, Request},
+    daemon,
+    lab::Lab,
+    network::netns::Namespace,
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Write as _},
     os::unix::fs::PermissionsExt as _,
@@ -32,8 +37,8 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_hello-lab");
 pub(crate) const REGION: &str = "eu-west-1";
 /// For an apply or a destroy: seconds on an idle machine.
 pub(crate) const LONG: Duration = Duration::from_secs(420);
-/// For everything else that must come about.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// For everything else that must come about: seconds on an idle machine too, and a busy one may be ten times slower.
+pub(crate) const SOON: Duration = Duration::from_secs(120);
 
 /// Labs that may stand at a time: a lab is busy with two cores while it comes up.
 const PLACES: u32 = 2;
@@ -204,10 +209,12 @@ impl TestLab {
         Parts::of(&self.status())
     }
 
-    /// Waits until everything is as it should be with `tasks` healthy tasks.
+    /// Waits until everything is as it should be with `tasks` healthy tasks, after all that was applied so far: an apply
+    /// waits for no service, and `status` shows how parts fare, which may be as of an earlier change.
     #[track_caller]
     pub(crate) fn settled(&self, tasks: usize, limit: Duration) -> Parts {
         wait_for("everything is as it should be", limit, || {
+            self.settles()?;
             let said = self.cli(&["status"]);
             let parts = Parts::of(&said.stdout);
             let well = said.status.success()
@@ -216,6 +223,33 @@ impl TestLab {
                 && parts.tasks.len() == tasks
                 && parts.tasks.iter().all(|task| task.words == "running, healthy");
             if well { Ok(parts) } else { Err(said.stdout + &said.stderr) }
+        })
+    }
+
+    /// Waits as `up` does at its end, until every part is as it should be as of now; an error says which one is not.
+    pub(crate) fn settles(&self) -> Result<(), String> {
+        let lab = Lab::new(&self.name, &self.directory().join("data"), &self.directory().join("run"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let asked = runtime.block_on(async {
+            let client = Client::connect(&self.name, &daemon::control_socket(&lab)).await?;
+            client.ask(&Request::Settle, |_| {}).await
+        });
+        asked.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Waits until the same processes lead their parts for good: an HAProxy whose configuration is an older one may still
+    /// have to finish what it has.
+    #[track_caller]
+    pub(crate) fn processes_at_rest(&self) -> BTreeMap<String, i32> {
+        wait_for("each node has one HAProxy", LONG, || {
+            let processes = self.processes();
+            let generations = processes.keys().filter(|name| name.starts_with("haproxy-"));
+            let nodes: Vec<_> = generations.filter_map(|name| Some(name.rsplit_once('-')?.0)).collect();
+            if nodes.iter().collect::<BTreeSet<_>>().len() == nodes.len() {
+                Ok(processes)
+            } else {
+                Err(format!("{nodes:?}"))
+            }
         })
     }
 
@@ -295,6 +329,14 @@ impl TestLab {
                 process.leads_its_group().then_some((part, process.pid))
             })
             .collect()
+    }
+
+    /// The first process of the one container of a task.
+    #[track_caller]
+    pub(crate) fn process_of(&self, task: &str) -> super::machine::Process {
+        let tasks = self.directory().join("run").join(&self.name).join("tasks");
+        let file = tasks.join(task).join("containers/hello-you/pid");
+        super::machine::Process { pid: fs::read_to_string(file).unwrap().trim().parse().unwrap() }
     }
 
     /// The processes in its containers.

@@ -150,7 +150,7 @@ impl Footprint {
         shared.extend(
             output("ip", &["-oneline", "route", "show", "table", "all"])
                 .into_iter()
-                .map(|line| format!("route {line}")),
+                .map(|line| format!("route {}", without_age(&line))),
         );
         shared.extend(output("ip", &["rule", "show"]).into_iter().map(|line| format!("rule {line}")));
         shared.extend(output("nft", &["list", "tables"]).into_iter().map(|line| format!("nftables {line}")));
@@ -173,6 +173,20 @@ impl Footprint {
             if left.is_empty() { Ok(()) } else { Err(left.join("\n")) }
         });
     }
+}
+
+/// A route without the time that it stays: those that a router has told of are told of again and again.
+fn without_age(route: &str) -> String {
+    let mut words = route.split_whitespace();
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        if word == "expires" {
+            words.next();
+        } else {
+            kept.push(word);
+        }
+    }
+    kept.join(" ")
 }
 
 /// All control groups that may be a lab's.
