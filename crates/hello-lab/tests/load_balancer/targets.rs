@@ -96,10 +96,10 @@ async fn a_target_that_never_passes_is_initial_and_then_unhealthy() {
     let bench = Bench::new();
     let one = Server::start(&bench, [127, 0, 10, 1]);
     one.set_health(500);
-    let mut model = bench.balancer(&[&one]);
-    model.target_groups.get_mut(GROUP).unwrap().health_check.interval = Duration::from_millis(300);
-    bench.balancers.reconcile(&model).await.unwrap();
+    one.answer_checks(false);
+    bench.balancers.reconcile(&bench.balancer(&[&one])).await.unwrap();
     bench.one(&one, TargetHealth::Initial).await;
+    one.answer_checks(true);
     bench.one(&one, TargetHealth::Unhealthy).await;
     one.set_health(200);
     bench.one(&one, TargetHealth::Healthy).await;

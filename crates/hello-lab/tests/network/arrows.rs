@@ -1,6 +1,6 @@
 //! Who reaches whom, and as whom: derived from the diagram of the region.
 
-use crate::fixture::{Region, anyone, group_peer, tcp};
+use crate::fixture::{ANSWER, Region, SILENCE, anyone, group_peer, tcp};
 use hello_lab::network::model::{Peer, Protocol, Rule};
 
 #[test]
@@ -166,11 +166,11 @@ fn rules_permit_by_protocol_ports_and_peer() {
 #[test]
 fn a_ping_passes_where_a_rule_for_icmp_says_so() {
     let mut region = Region::standing();
-    let ping = |region: &Region| region.pings("bastion", "10.0.128.40");
-    assert!(!ping(&region));
+    let ping = |region: &Region, limit| region.pings("bastion", "10.0.128.40", limit);
+    assert!(!ping(&region, SILENCE));
     let request = Protocol::Icmp(Some(8), Some(0));
     region.group("bastion").egress.insert(Rule { protocol: request, peer: group_peer("database") });
     region.group("database").ingress.insert(Rule { protocol: request, peer: anyone() });
     region.reconcile();
-    assert!(ping(&region));
+    assert!(ping(&region, ANSWER));
 }

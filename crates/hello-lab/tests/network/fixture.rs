@@ -22,7 +22,9 @@ use std::{
 };
 
 /// For what must be answered: long, since a busy machine is no error.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
+/// For what TCP sends again after a cut: the longer that was, the longer it waits.
+const AGAIN: Duration = Duration::from_secs(60);
 /// For what must not be answered: a packet takes well below a millisecond from end to end.
 pub(crate) const SILENCE: Duration = Duration::from_millis(300);
 
@@ -159,7 +161,7 @@ impl Region {
             let mut stream = TcpStream::connect_timeout(&to, limit)?;
             stream.set_read_timeout(Some(limit))?;
             let mut source = [0; 16];
-            let length = stream.read(&mut source)?;
+            let length = uninterrupted(|| stream.read(&mut source))?;
             Ok(Flow { stream, source: String::from_utf8_lossy(&source[..length]).into_owned() })
         })
     }
@@ -173,7 +175,7 @@ impl Region {
             socket.connect(to)?;
             socket.send(b"hello")?;
             let mut source = [0; 16];
-            let length = socket.recv(&mut source)?;
+            let length = uninterrupted(|| socket.recv(&mut source))?;
             Ok(String::from_utf8_lossy(&source[..length]).into_owned())
         });
         answer.ok()
@@ -198,7 +200,7 @@ impl Region {
         let sender = self.namespace(from).run(move || UdpSocket::bind((source, 0))).unwrap();
         // A way that is closed may also be an error.
         let _ = sender.send_to(b"hello", (to, port));
-        receiver.recv(&mut [0; 5]).is_ok()
+        uninterrupted(|| receiver.recv(&mut [0; 5])).is_ok()
     }
 
     /// The port may still be held for an instant by a process that another test just starts: it has copies of all
@@ -222,11 +224,11 @@ impl Region {
     }
 
     /// Does an echo request of a part come back? The standard library has no ICMP, so Python asks.
-    pub(crate) fn pings(&self, from: &str, to: &str) -> bool {
+    pub(crate) fn pings(&self, from: &str, to: &str, limit: Duration) -> bool {
         const ECHO: &str = "
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-s.settimeout(1)
+s.settimeout(float(sys.argv[2]))
 s.sendto(bytes.fromhex('0800f7ff00000000'), (sys.argv[1], 0))
 try:
     while s.recvfrom(64)[0][20] != 0:
@@ -234,8 +236,8 @@ try:
 except TimeoutError:
     sys.exit(1)
 ";
-        let to = to.to_owned();
-        let run = move || std::process::Command::new("python3").args(["-c", ECHO, &to]).status();
+        let (to, limit) = (to.to_owned(), limit.as_secs_f64().to_string());
+        let run = move || std::process::Command::new("python3").args(["-c", ECHO, &to, &limit]).status();
         self.namespace(from).run(run).unwrap().success()
     }
 
@@ -245,6 +247,16 @@ except TimeoutError:
 
     pub(crate) fn datagram_dropped(&self, from: &str, to: &str, port: u16) {
         assert_eq!(self.datagram(from, to, port, SILENCE), None, "{from} to {to} on UDP port {port}");
+    }
+}
+
+/// A signal to this process ends a wait that has a time limit (`signal(7)`); then it is waited once more.
+fn uninterrupted<T>(mut wait: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match wait() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            waited => return waited,
+        }
     }
 }
 
@@ -279,7 +291,7 @@ impl Flow {
 
     /// After a cut, what was sent meanwhile is sent again by TCP.
     pub(crate) fn goes_on(&mut self) {
-        self.stream.set_read_timeout(Some(ANSWER)).unwrap();
+        self.stream.set_read_timeout(Some(AGAIN)).unwrap();
         self.stream.read_exact(&mut [0; 5]).unwrap();
         self.passes();
     }

@@ -2,9 +2,9 @@
 
 use crate::arrows;
 use crate::support::{
-    lab::{APPLY, DESTROY, LONG, TestLab},
+    lab::{APPLY, DESTROY, LONG, REGION, TestLab},
     load::Client,
-    machine::{Footprint, Process},
+    machine::{self, Footprint, Process},
     parts::Parts,
     setting,
     traces::Traces,
@@ -128,6 +128,11 @@ fn settled_traces(lab: &TestLab) -> Traces {
     wait_for("the lab rests", LONG, || {
         lab.settles()?;
         lab.processes_at_rest();
+        // The network is as it should be, and the namespace of a part that is gone goes after its last process.
+        let of_parts = namespaces_of_parts(lab);
+        if lab.parts() == Parts::default() && !of_parts.is_empty() {
+            return Err(of_parts.join(", "));
+        }
         let now = Traces::of(lab);
         if now == last {
             return Ok(now);
@@ -135,6 +140,13 @@ fn settled_traces(lab: &TestLab) -> Traces {
         last = now;
         Err("something changes".to_owned())
     })
+}
+
+/// The namespaces that Terraform's resources have.
+fn namespaces_of_parts(lab: &TestLab) -> Vec<String> {
+    let prefixes = ["vpc-", REGION].map(|word| format!("hl-{}-{word}", lab.name()));
+    let is_of_part = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    machine::namespaces().into_iter().filter(is_of_part).collect()
 }
 
 /// Every part is there and the service answers.

@@ -122,7 +122,13 @@ fn ask(
         socket.connect((server, 53))?;
         socket.send(&bytes)?;
         let mut answer = vec![0; 4096];
-        let length = socket.recv(&mut answer)?;
+        // A signal to this process ends a wait that has a time limit (signal(7)).
+        let length = loop {
+            match socket.recv(&mut answer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                received => break received?,
+            }
+        };
         answer.truncate(length);
         Ok(answer)
     })?;
