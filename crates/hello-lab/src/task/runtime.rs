@@ -1,7 +1,7 @@
 //! The container runtime: crun. Every command here expects that the process sees one version of control groups
 //! ([`cgroup::see_one_version`](crate::task::cgroup::see_one_version)).
 
-use crate::timeouts;
+use crate::{files::gone, timeouts};
 use anyhow::Context as _;
 use nix::{
     sys::signal::{Signal, kill},
@@ -90,16 +90,26 @@ impl Runtime {
         command.args(self.arguments(Some(&log))).arg("exec").arg("--process").arg(bundle.join(CHECK));
         command.arg("--pid-file").arg(&pid_file).arg(name);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        // Of an earlier check: its number may be another process's by now.
+        gone(fs::remove_file(&pid_file))?;
         let mut child = command.spawn()?;
         if let Ok(status) = tokio::time::timeout(limit, child.wait()).await {
             return Ok(Some(status?));
         }
-        // The process in the container is not crun: crun waits for it, and ends with it.
-        let pid = fs::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse().ok());
-        if let Some(pid) = pid {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-        if tokio::time::timeout(timeouts::KILLED, child.wait()).await.is_err() {
+        // The process in the container is not crun: crun waits for it, and ends with it. On a busy machine crun may be
+        // about to start it only now.
+        let runtime = child.id();
+        let ended = tokio::time::timeout(timeouts::KILLED, async {
+            loop {
+                if let Some(pid) = child_of(runtime, &pid_file) {
+                    let _ = kill(pid, Signal::SIGKILL);
+                }
+                if tokio::time::timeout(timeouts::READY_POLL, child.wait()).await.is_ok() {
+                    return;
+                }
+            }
+        });
+        if ended.await.is_err() {
             child.kill().await?;
         }
         Ok(None)
@@ -136,6 +146,14 @@ pub fn process(config: &Value, argv: &[String], terminal: bool) -> Value {
     process["args"] = argv.into();
     process["terminal"] = terminal.into();
     process
+}
+
+/// The process of a file, if it is a child of this one: then nobody has waited for it, and the number is still its own.
+fn child_of(parent: Option<u32>, pid_file: &Path) -> Option<Pid> {
+    let pid: i32 = fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let found = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok();
+    (found.is_some() && found == parent).then_some(Pid::from_raw(pid))
 }
 
 /// What crun says last in its log.
