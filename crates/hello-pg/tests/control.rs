@@ -6,7 +6,7 @@ use hello_pg::control::{ControlError, create_replication_slot, promote, wait_for
 use hello_pg::{Role, observe};
 use hello_testkit::PgServer;
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_promoted_standby_takes_writes_and_cannot_be_promoted_again() {
@@ -55,10 +55,10 @@ async fn waiting_for_replay_ends_when_it_is_reached_or_time_is_up() {
     assert!(wait_for_replay(&on_primary, wanted, LIMIT).await.unwrap() >= wanted);
 
     let on_standby = standby.client().await;
-    let error = wait_for_replay(&on_standby, wanted, Duration::from_millis(50)).await.unwrap_err();
+    let error = wait_for_replay(&on_standby, wanted, Duration::from_secs(2)).await.unwrap_err();
     let ControlError::ReplayTimedOut { reached: Some(reached), .. } = error else { panic!("{error:?}") };
     assert!(reached < wanted);
-    let message = format!("the server did not replay {wanted} within 50 ms; it reached {reached}");
+    let message = format!("the server did not replay {wanted} within 2000 ms; it reached {reached}");
     assert_eq!(error.to_string(), message);
 
     let wait = wait_for_replay(&on_standby, wanted, LIMIT);

@@ -6,7 +6,7 @@ use hello_pg::{Lsn, NodeStatus, Role, SystemId, Timeline, observe};
 use hello_testkit::{PgServer, Poll, pg_versions, wait_until};
 use tokio_postgres::Client;
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The role may log in and nothing else.
 const ORDINARY_ROLE: &str = "create role ordinary login";

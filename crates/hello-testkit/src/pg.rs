@@ -33,7 +33,7 @@ use crate::wait::{Poll, wait_until};
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a server may take for anything else: to stop, to be promoted, to replay, to let the superuser in.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The pause between two looks at a server that starts.
 const START_POLL: Duration = Duration::from_millis(10);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hello_testkit::{ChildProcess, ChildProcessBuilder, Poll, Signal, Stream, wait_until};
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn shell(script: &str) -> ChildProcessBuilder {
     ChildProcess::builder("/bin/sh").args(["-c", script])
@@ -46,7 +46,7 @@ async fn a_signal_reaches_the_program() {
 
 #[tokio::test]
 async fn an_exit_by_signal_is_told_apart() {
-    let child = shell("echo ready; exec sleep 60").start();
+    let child = shell("echo ready; exec sleep 600").start();
     child.wait_for_line(LIMIT, |line| line == "ready").await;
     child.signal(Signal::SIGKILL);
     assert_eq!(child.wait_exit(LIMIT).await.signal(), Some(9));
@@ -61,7 +61,7 @@ async fn waiting_for_a_line_of_a_program_that_ended_fails_with_its_output() {
 
 #[tokio::test]
 async fn dropping_it_kills_the_program() {
-    let child = shell("exec sleep 60").start();
+    let child = shell("exec sleep 600").start();
     let proc_dir = format!("/proc/{}", child.pid());
     assert!(std::path::Path::new(&proc_dir).exists());
     drop(child);

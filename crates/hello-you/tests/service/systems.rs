@@ -24,7 +24,7 @@ async fn users(server: &PgServer) -> i64 {
 }
 
 async fn wait_reason(service: &Service, sentence: &str) {
-    wait_until("readiness says why", Duration::from_secs(20), async || {
+    wait_until("readiness says why", Duration::from_secs(60), async || {
         let ready = service.get("/health/ready").await.json();
         Poll::ready_if(ready["reasons"].to_string().contains(sentence), ready)
     })

@@ -37,7 +37,7 @@ async fn another_authority_another_name_and_no_tls_are_refused() {
     for (server, pem) in [(&named, other.pem()), (&misnamed, ca.pem()), (&plain, ca.pem())] {
         let service = service(server, &[("DB_CA_PEM", &pem)]).await;
         let refused = |line: &str| line.contains("cannot connect to a database host");
-        service.process.wait_for_line(Duration::from_secs(20), refused).await;
+        service.process.wait_for_line(Duration::from_secs(60), refused).await;
         assert_eq!(service.get("/health/ready").await.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(service.get("/hello/Ana").await.status, StatusCode::SERVICE_UNAVAILABLE);
     }
@@ -94,7 +94,7 @@ async fn a_wrong_password_is_503_and_one_warning_without_a_secret() {
     ];
     let service = Service::start(&settings).await;
     let refused = |line: &str| line.contains("password authentication failed");
-    service.process.wait_for_line(Duration::from_secs(20), refused).await;
+    service.process.wait_for_line(Duration::from_secs(60), refused).await;
     for path in ["/hello/Ana", "/health/ready"] {
         let reply = service.get(path).await;
         assert_eq!((reply.status, reply.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"));
@@ -103,7 +103,7 @@ async fn a_wrong_password_is_503_and_one_warning_without_a_secret() {
     assert_eq!(service.put("Ana", "1990-12-31").await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(service.get("/health").await.status, StatusCode::OK);
     let attempts = || server.log_tail().matches("password authentication failed").count();
-    wait_until("it has tried some more times", Duration::from_secs(20), async || {
+    wait_until("it has tried some more times", Duration::from_secs(60), async || {
         Poll::ready_if(attempts() >= 4, attempts())
     })
     .await;

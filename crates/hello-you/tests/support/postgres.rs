@@ -28,7 +28,7 @@ pub(crate) async fn start_store(url: &str) -> (Postgres, PostgresStore, JoinSet<
     let postgres = Postgres::new(&config(url), 1, Duration::from_secs(10), StoreMetrics::detached()).unwrap();
     let monitors = postgres.monitors(true).collect::<JoinSet<()>>();
     let store = postgres.for_worker();
-    wait_until("the store reads and writes", Duration::from_secs(30), async || {
+    wait_until("the store reads and writes", Duration::from_secs(60), async || {
         let condition = store.condition();
         Poll::ready_if(
             condition.reads.is_some() && condition.writes_failing_for.is_none(),

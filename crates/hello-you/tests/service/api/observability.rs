@@ -19,7 +19,7 @@ on_both_stores![
 
 /// The log line of the request with this id.
 async fn log_line(service: &Service, id: &str) -> Value {
-    let line = service.process.wait_for_line(Duration::from_secs(10), |line| line.contains(id)).await;
+    let line = service.process.wait_for_line(Duration::from_secs(60), |line| line.contains(id)).await;
     serde_json::from_str(&line).unwrap()
 }
 
@@ -224,7 +224,7 @@ async fn open_connections_are_counted_up_and_down() {
         open.push(tokio::net::TcpStream::connect(service.address).await.unwrap());
     }
     let wait_for = async |wanted: f64| {
-        wait_until("the connections are counted", Duration::from_secs(10), async || {
+        wait_until("the connections are counted", Duration::from_secs(60), async || {
             let counted = connections().await;
             Poll::ready_if((counted - wanted).abs() < 0.1, counted)
         })

@@ -12,6 +12,10 @@ use crate::support::http;
 use crate::support::raw::Raw;
 use crate::support::service::{self, Service};
 
+/// Longer than an end is waited for, so that one that takes its time is seen.
+const LONG_DRAIN: &str = "100s";
+const LONG_GRACE: &str = "120s";
+
 async fn exit_code(service: &Service) -> i32 {
     let status = service.process.wait_exit(END_LIMIT).await;
     status.code().unwrap_or_else(|| panic!("{status}"))
@@ -19,7 +23,7 @@ async fn exit_code(service: &Service) -> i32 {
 
 /// Waits until readiness is 503 because the process drains.
 async fn wait_draining(service: &Service) {
-    wait_until("readiness says that the process drains", Duration::from_secs(5), async || {
+    wait_until("readiness says that the process drains", END_LIMIT, async || {
         let ready = service.get("/health/ready").await;
         let drains = ready.status == StatusCode::SERVICE_UNAVAILABLE && ready.json()["draining"] == true;
         Poll::ready_if(drains, ready.body)
@@ -29,7 +33,8 @@ async fn wait_draining(service: &Service) {
 
 #[tokio::test]
 async fn after_sigterm_readiness_is_503_while_everything_is_still_served() {
-    let settings = [("HELLO_DRAIN_DELAY", "3s"), ("HELLO_SHUTDOWN_GRACE", "25s")];
+    // Long enough for all that is asked of it meanwhile.
+    let settings = [("HELLO_DRAIN_DELAY", "8s"), ("HELLO_SHUTDOWN_GRACE", "60s")];
     let service = Backend::Sqlite.start_with(&settings).await;
     service.put("Ana", "1990-12-31").await;
     let mut in_progress = request_in_progress(&service, "Ben").await;
@@ -39,8 +44,8 @@ async fn after_sigterm_readiness_is_503_while_everything_is_still_served() {
 
     let asked = Instant::now();
     signal(service.process.pid(), Signal::TERM);
+    // At once: nobody could ask after the delay.
     wait_draining(&service).await;
-    assert!(asked.elapsed() < Duration::from_secs(2), "at once");
     for path in ["/health", "/hello/Ana"] {
         let reply = service.get(path).await;
         assert_eq!((reply.status, reply.header("connection")), (StatusCode::OK, "close"), "{path}");
@@ -59,7 +64,7 @@ async fn after_sigterm_readiness_is_503_while_everything_is_still_served() {
     })
     .await;
     assert!(
-        asked.elapsed() >= Duration::from_secs(3),
+        asked.elapsed() >= Duration::from_secs(8),
         "it accepts for the drain delay: {:?}",
         asked.elapsed()
     );
@@ -71,17 +76,15 @@ async fn after_sigterm_readiness_is_503_while_everything_is_still_served() {
 
 #[tokio::test]
 async fn sigint_has_no_delay() {
-    let settings = [("HELLO_DRAIN_DELAY", "20s"), ("HELLO_SHUTDOWN_GRACE", "25s")];
+    let settings = [("HELLO_DRAIN_DELAY", LONG_DRAIN), ("HELLO_SHUTDOWN_GRACE", LONG_GRACE)];
     let service = Backend::Sqlite.start_with(&settings).await;
     // Connections without a request hold nothing up: one that never sent a byte, one between two requests.
     let _silent = Raw::connect(service.address).await;
     let mut idle = Raw::connect(service.address).await;
     idle.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(idle.reply().await.status, 200);
-    let asked = Instant::now();
     signal(service.process.pid(), Signal::INT);
     assert_eq!(exit_code(&service).await, 0);
-    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
     idle.wait_closed().await;
 }
 
@@ -93,8 +96,7 @@ async fn a_request_that_outlives_the_grace_time_is_cut() {
     let asked = Instant::now();
     signal(service.process.pid(), Signal::TERM);
     assert_eq!(exit_code(&service).await, 0);
-    let took = asked.elapsed();
-    assert!((Duration::from_secs(2)..Duration::from_secs(7)).contains(&took), "{took:?}");
+    assert!(asked.elapsed() >= Duration::from_secs(2), "{:?}", asked.elapsed());
     endless.wait_closed().await;
     let said = service.process.stdout().join("\n");
     assert!(said.contains("the grace time is over"), "{said}");
@@ -102,8 +104,8 @@ async fn a_request_that_outlives_the_grace_time_is_cut() {
 
 #[tokio::test]
 async fn a_second_signal_ends_at_once() {
-    for (first, drain) in [(Signal::TERM, "20s"), (Signal::TERM, "0s"), (Signal::INT, "20s")] {
-        let settings = [("HELLO_DRAIN_DELAY", drain), ("HELLO_SHUTDOWN_GRACE", "25s")];
+    for (first, drain) in [(Signal::TERM, LONG_DRAIN), (Signal::TERM, "0s"), (Signal::INT, LONG_DRAIN)] {
+        let settings = [("HELLO_DRAIN_DELAY", drain), ("HELLO_SHUTDOWN_GRACE", LONG_GRACE)];
         let service = Backend::Sqlite.start_with(&settings).await;
         let _endless = request_in_progress(&service, "Ana").await;
         signal(service.process.pid(), first);
@@ -115,7 +117,6 @@ async fn a_second_signal_ends_at_once() {
         })
         .await;
         assert_eq!(exit_code(&service).await, 0, "{first:?} {drain}");
-        assert!(asked.elapsed() < Duration::from_secs(5), "{first:?} {drain}: {:?}", asked.elapsed());
     }
 }
 
@@ -165,9 +166,9 @@ async fn a_write_that_waits_for_the_database_is_finished_before_the_end() {
     let settings = [
         ("DATABASE_URL", url.as_str()),
         ("DB_POOL_SIZE", "4"),
-        ("HELLO_REQUEST_TIMEOUT", "20s"),
+        ("HELLO_REQUEST_TIMEOUT", LONG_DRAIN),
         ("HELLO_DRAIN_DELAY", "0s"),
-        ("HELLO_SHUTDOWN_GRACE", "25s"),
+        ("HELLO_SHUTDOWN_GRACE", LONG_GRACE),
     ];
     let service = Service::start(&settings).await;
     service.wait_ready("primary", "primary").await;
@@ -178,7 +179,7 @@ async fn a_write_that_waits_for_the_database_is_finished_before_the_end() {
         let headers = [("content-type", "application/json")];
         http::send(address, Method::PUT, "/hello/Ana", &headers, BODY).await.status
     });
-    wait_until("the write waits for the lock", Duration::from_secs(10), async || {
+    wait_until("the write waits for the lock", END_LIMIT, async || {
         let row = lock.query_one("select count(*) from pg_locks where not granted", &[]).await.unwrap();
         let waiting: i64 = row.get(0);
         Poll::ready_if(waiting > 0, waiting)
@@ -200,7 +201,7 @@ async fn a_database_that_does_not_answer_does_not_hold_up_the_end() {
     let settings = [
         ("DATABASE_URL", url.as_str()),
         ("DB_POOL_SIZE", "4"),
-        ("HELLO_REQUEST_TIMEOUT", "20s"),
+        ("HELLO_REQUEST_TIMEOUT", LONG_DRAIN),
         ("HELLO_DRAIN_DELAY", "0s"),
         ("HELLO_SHUTDOWN_GRACE", "2s"),
     ];
@@ -209,10 +210,8 @@ async fn a_database_that_does_not_answer_does_not_hold_up_the_end() {
     proxy.set_mode(Mode::BlackHole);
     let address = service.address;
     let read = tokio::spawn(async move { http::try_send(address, Method::GET, "/hello/Ana", &[], "").await });
-    let asked = Instant::now();
     signal(service.process.pid(), Signal::TERM);
     assert_eq!(exit_code(&service).await, 0);
-    assert!(asked.elapsed() < Duration::from_secs(7), "{:?}", asked.elapsed());
     // It got a 503, or was cut.
     if let Ok(reply) = read.await.unwrap() {
         assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
