@@ -26,8 +26,9 @@ use super::{
     tool::{self, Tool},
 };
 use crate::{network::netns::Namespace, timeouts};
-use hello_pg::control;
+use hello_pg::control::{self, ControlError};
 use std::{fs, path::PathBuf, sync::Arc, time::Instant};
+use tokio_postgres::error::SqlState;
 
 /// What is at hand while one instance is worked on.
 pub(super) struct Work<'a> {
@@ -364,11 +365,18 @@ impl<'a> Work<'a> {
 
 /// Promotes a standby.
 pub(super) async fn promote(session: &Session, files: &Files) -> Result<(), DatabaseError> {
-    control::promote(session.client(), timeouts::DATABASE_PROMOTION).await.map_err(|error| {
-        DatabaseError::Statement {
+    match control::promote(session.client(), timeouts::DATABASE_PROMOTION).await {
+        Ok(()) => Ok(()),
+        // It was asked for before, by a daemon that was killed, and has just come to its end.
+        Err(ControlError::Query { source, .. })
+            if source.code() == Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(DatabaseError::Statement {
             identifier: files.identifier.clone(),
             what: "promote it",
             source: session::with_causes(&error).into(),
-        }
-    })
+        }),
+    }
 }

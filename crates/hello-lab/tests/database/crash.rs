@@ -49,12 +49,12 @@ async fn a_creation_that_is_cut_off_again_and_again_ends_like_one_that_is_not() 
     for _ in 0..6 {
         killed_meanwhile(bench.other_daemon(), &primary, &mut random, 1500).await;
     }
-    bench.make(&primary).await;
+    bench.make_in_the_end(&primary).await;
     bench.client(&primary).tell("create table t as select 1 as i");
     for _ in 0..6 {
         killed_meanwhile(bench.other_daemon(), &replica, &mut random, 1000).await;
     }
-    bench.make(&replica).await;
+    bench.make_in_the_end(&replica).await;
     bench.client(&replica).until("select i from t", "1").await;
     // The slot of a copy that was cut off goes once its server has noticed that.
     bench
@@ -82,7 +82,7 @@ async fn a_half_made_directory_is_thrown_away() {
     let unfinished = bench.lab.data("databases").join("eu-west-1/hello/volume/data.unfinished");
     std::fs::create_dir_all(unfinished.join("base")).unwrap();
     std::fs::write(unfinished.join("PG_VERSION"), "3").unwrap();
-    bench.make(&instance).await;
+    bench.make_in_the_end(&instance).await;
     assert_eq!(bench.client(&instance).tell("select 1"), "1");
 }
 
@@ -100,12 +100,12 @@ async fn a_promotion_a_reboot_and_a_deletion_that_are_cut_off_go_on() {
     for _ in 0..3 {
         let _ = tokio::time::timeout(moment(300), bench.other_daemon().reboot(&replica)).await;
     }
-    bench.make(&replica).await;
+    bench.make_in_the_end(&replica).await;
     for _ in 0..3 {
         let _ = tokio::time::timeout(moment(60), bench.other_daemon().promote(&of("hello-replica"))).await;
     }
     bench.other_daemon().promote(&of("hello-replica")).await.unwrap();
-    bench.make(&replica).await;
+    bench.make_in_the_end(&replica).await;
     bench.client(&replica).tell("insert into t values (2)");
     for _ in 0..4 {
         let _ =

@@ -131,6 +131,16 @@ impl Bench {
         assert_eq!(self.databases.reconcile(instance).await.unwrap(), Status::Available);
     }
 
+    /// Makes it as a daemon does, again and again until it is there: a server that another one has started and left may be
+    /// about to answer.
+    pub(crate) async fn make_in_the_end(&self, instance: &Instance) {
+        wait_until(&format!("{} is available", instance.identifier), Duration::from_secs(60), async || {
+            let status = self.databases.reconcile(instance).await;
+            Poll::ready_if(matches!(status, Ok(Status::Available)), format!("{status:?}"))
+        })
+        .await;
+    }
+
     /// Number of the server's process.
     pub(crate) fn pid(&self, identifier: &str) -> i32 {
         let running = self.lab.processes().adopt(&format!("database.eu-west-1.{identifier}")).unwrap();
