@@ -296,7 +296,11 @@ impl TestLab {
                 && words.iter().any(|word| Path::new(word) == data)
                 && words.iter().any(|word| word == &self.name)
         };
-        super::machine::processes().filter(is_daemon).map(|process| process.pid).collect()
+        // A process that it has just forked looks like it until that becomes another program.
+        let is_its_own = |process: &super::machine::Process| {
+            process.parent().is_some_and(|parent| !is_daemon(&parent)) && is_daemon(process)
+        };
+        super::machine::processes().filter(is_its_own).map(|process| process.pid).collect()
     }
 
     /// Kills the daemon without a warning, and waits until it is gone.
