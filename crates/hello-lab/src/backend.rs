@@ -8,14 +8,16 @@ mod waits;
 
 use crate::{
     board::{Board, Until, WaitError},
+    controllers::Context,
+    database::Databases,
     events::{Events, now},
     meaning::{catalogue, interfaces, log_groups, secrets, task_definitions, values},
     store::StoreError,
     world::{Draft, Resource, ResourceKey, World, key_of},
 };
 use refusals::{
-    cannot_go, failed, fits, gone, modelled, name_taken, not_modelled, not_settled, protection,
-    refuse_with_network, refused_by_network,
+    cannot_go, failed, fits, gone, invalid_parameter, modelled, name_taken, not_modelled, not_settled,
+    parameter_group, protection, refuse_with_network, refused_by_network,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,6 +41,7 @@ pub struct LabBackend {
     world: Arc<World>,
     board: Arc<Board>,
     events: Arc<Events>,
+    databases: Databases,
     /// Counts configurations of the provider: each run of Terraform has later ones than the run before.
     run: AtomicU64,
     in_flight: Mutex<BTreeSet<ResourceKey>>,
@@ -76,13 +79,14 @@ pub fn mark(lab: &str) -> String {
 }
 
 impl LabBackend {
-    /// The backend of the lab of this name.
-    pub fn new(lab: &str, world: Arc<World>, board: Arc<Board>, events: Arc<Events>) -> LabBackend {
+    /// The backend of a lab.
+    pub fn new(context: &Context) -> LabBackend {
         LabBackend {
-            mark: mark(lab),
-            world,
-            board,
-            events,
+            mark: mark(context.lab.name()),
+            world: Arc::clone(&context.world),
+            board: Arc::clone(&context.board),
+            events: Arc::clone(&context.events),
+            databases: context.databases.clone(),
             // Later than any run of an earlier daemon.
             run: AtomicU64::new(now()),
             in_flight: Mutex::default(),
@@ -95,8 +99,17 @@ impl LabBackend {
         InFlight { set: &self.in_flight, key }
     }
 
+    /// Refuses a parameter group that no instance could have.
+    async fn tried(&self, change: &Change) -> Result<(), Diagnostic> {
+        let group = parameter_group(&change.schema, &change.config);
+        let Some((major, parameters)) = group else { return Ok(()) };
+        let tried = self.databases.try_group(major, &parameters).await;
+        tried.map_err(|error| invalid_parameter(&change.schema, &error))
+    }
+
     async fn create(&self, change: &Change) -> Result<Value, NotApplied> {
         modelled(change)?;
+        self.tried(change).await?;
         let run = self.run.load(Ordering::Relaxed);
         let stored = self.world.change(|draft| {
             self.acknowledge(draft, run);
@@ -172,6 +185,7 @@ impl LabBackend {
 
     async fn update(&self, change: &Change) -> Result<Value, Diagnostic> {
         modelled(change)?;
+        self.tried(change).await?;
         let (type_name, region) = (&change.schema.name, &change.place.region);
         let key = key_of(type_name, region, &change.prior);
         let mut state = change.made_up();
@@ -349,7 +363,7 @@ impl Backend for LabBackend {
         None
     }
 
-    fn remarks(&self, schema: &TypeSchema, prior: &Value, config: &Value) -> Vec<Diagnostic> {
+    async fn remarks(&self, schema: &TypeSchema, prior: &Value, config: &Value) -> Vec<Diagnostic> {
         // One summary for all, so that Terraform shows them as one where it may.
         const SUMMARY: &str = "Recorded, not modelled";
         if catalogue::depth(&schema.name) == catalogue::Depth::Recorded {
@@ -360,6 +374,11 @@ impl Backend for LabBackend {
         let refused = values::refused(&schema.name, config);
         if !refused.is_empty() {
             return vec![not_modelled(schema, &refused)];
+        }
+        if let Some((major, parameters)) = parameter_group(schema, config)
+            && let Err(error) = self.databases.check_group(major, &parameters).await
+        {
+            return vec![invalid_parameter(schema, &error)];
         }
         let mut remarks = Vec::new();
         if let Some(sentence) = values::sooner(&schema.name, prior, config) {

@@ -31,12 +31,15 @@ use crate::{
     lab::Lab,
     load_balancer::LoadBalancers,
     publish::PublishedPorts,
+    store::Store,
     task::tasks::Tasks,
     timeouts,
     tls::Authority,
     world::World,
 };
-use std::{sync::Arc, time::Duration};
+use anyhow::Context as _;
+use std::{path::Path, sync::Arc, time::Duration};
+use terraform_provider_aws::schema::Catalogue;
 use tokio::{
     sync::{RwLock, watch},
     task::{JoinError, JoinSet},
@@ -70,6 +73,24 @@ pub struct Context {
 }
 
 impl Context {
+    /// What is known of a lab and in it, from its store. `program` is this program, which its small servers run.
+    pub fn open(lab: Lab, program: &Path) -> anyhow::Result<Context> {
+        let store = Store::open(&lab.data("store"))?;
+        Ok(Context {
+            world: Arc::new(World::load(store, &Catalogue::aws())?),
+            board: Arc::default(),
+            events: Arc::new(Events::new(lab.data("store").join("events.jsonl"))),
+            authority: Authority::of(&lab).context("make the lab's certificate authority")?,
+            databases: Databases::new(&lab),
+            tasks: Tasks::new(&lab).context("take over the tasks")?,
+            load_balancers: LoadBalancers::new(&lab),
+            dns: DnsServers::new(&lab, program),
+            published: PublishedPorts::new(&lab, program),
+            pushing: RwLock::default(),
+            lab,
+        })
+    }
+
     /// Writes how a part fares, and tells it where it is news.
     pub fn set(&self, part: &str, condition: Condition) {
         let sentence = match &condition {

@@ -7,22 +7,14 @@ pub use tear_down::tear_down;
 
 use crate::{
     backend::LabBackend,
-    board::Board,
     control,
     controllers::{self, Context, internet::PASSWORD_SETTING},
-    database::Databases,
-    dns::DnsServers,
     environment,
-    events::Events,
     lab::Lab,
-    load_balancer::LoadBalancers,
     process::{Running, record_own},
-    publish::PublishedPorts,
     secret::random_digits,
-    store::{Store, StoreError},
-    task::tasks::Tasks,
+    store::StoreError,
     timeouts,
-    tls::Authority,
     world::World,
 };
 use answers::Answers;
@@ -38,9 +30,7 @@ use std::{
     sync::Arc,
     time::Instant,
 };
-use terraform_provider_aws::{
-    backend::Backend, config::Environment, provider::Role, schema::Catalogue, serve::serve_reattach,
-};
+use terraform_provider_aws::{backend::Backend, config::Environment, provider::Role, serve::serve_reattach};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -112,28 +102,13 @@ pub async fn run(lab: Lab, port: u16) -> anyhow::Result<()> {
         .await?
         .with_context(|| format!("the lab {:?} has a daemon already", lab.name()))?;
     record_own(&record(&lab)).context("write down the daemon's process number")?;
-    let store = Store::open(&lab.data("store"))?;
-    let world = Arc::new(World::load(store, &Catalogue::aws())?);
-    choose_password(&world)?;
-    let events = Arc::new(Events::new(lab.data("store").join("events.jsonl")));
-    let board = Arc::new(Board::default());
     let program = std::env::current_exe().context("find this program")?;
-    let context = Arc::new(Context {
-        authority: Authority::of(&lab).context("make the lab's certificate authority")?,
-        databases: Databases::new(&lab),
-        tasks: Tasks::new(&lab).context("take over the tasks")?,
-        load_balancers: LoadBalancers::new(&lab),
-        dns: DnsServers::new(&lab, &program),
-        published: PublishedPorts::new(&lab, &program),
-        pushing: tokio::sync::RwLock::default(),
-        world: Arc::clone(&world),
-        board: Arc::clone(&board),
-        events: Arc::clone(&events),
-        lab: lab.clone(),
-    });
+    let context = Arc::new(Context::open(lab.clone(), &program)?);
+    choose_password(&context.world)?;
+    let events = Arc::clone(&context.events);
     let (stop, stopped) = watch::channel(false);
     let mut organs: JoinSet<anyhow::Result<()>> = JoinSet::new();
-    let backend: Arc<dyn Backend> = Arc::new(LabBackend::new(lab.name(), world, board, Arc::clone(&events)));
+    let backend: Arc<dyn Backend> = Arc::new(LabBackend::new(&context));
     for (name, socket) in environment::sockets(&lab) {
         let parent = socket.parent().expect("the socket is in a directory");
         fs::create_dir_all(parent)?;

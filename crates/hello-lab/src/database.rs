@@ -12,7 +12,7 @@
 //! - `configuration`, [`parameters`]: the server's files, and RDS's parameters; pure
 //! - `files`: where everything lies, and what is remembered
 //! - `server`, `tool`, `session`: processes, programs that end, the lab's own sessions
-//! - `installation`, `storage`, `roles`, `password`, `replication`, `snapshot`, `faults`: one thing each
+//! - `installation`, `storage`, `roles`, `password`, `replication`, `snapshot`, `faults`, `groups`: one thing each
 //!
 //! What it is not: a failure detector. A server that does not answer is reported and left alone, since that may be a drill.
 
@@ -23,6 +23,7 @@ pub mod parameters;
 mod configuration;
 mod faults;
 mod files;
+mod groups;
 mod installation;
 mod password;
 mod plan;

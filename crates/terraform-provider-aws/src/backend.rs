@@ -114,7 +114,7 @@ pub trait Backend: Send + Sync {
 
     /// What the user should know of a configuration that is being planned, such as arguments that have no effect here; an
     /// error ends the plan. `prior` is the state before, null for a new resource.
-    fn remarks(&self, schema: &TypeSchema, prior: &Value, config: &Value) -> Vec<Diagnostic> {
+    async fn remarks(&self, schema: &TypeSchema, prior: &Value, config: &Value) -> Vec<Diagnostic> {
         let _ = (schema, prior, config);
         Vec::new()
     }

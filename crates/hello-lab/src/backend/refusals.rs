@@ -3,13 +3,14 @@
 use super::{ChangeError, waits};
 use crate::{
     board::WaitError,
+    database::parameters::ParameterError,
     lab::Lab,
     meaning::{self, values},
     network,
     world::{Contents, Draft, Resource, ResourceKey},
 };
-use std::path::Path;
-use terraform_provider_aws::{backend::Change, diagnostic::Diagnostic, schema::TypeSchema};
+use std::{collections::BTreeMap, path::Path};
+use terraform_provider_aws::{backend::Change, diagnostic::Diagnostic, schema::TypeSchema, value::Value};
 
 /// Types whose names are unique in a region, with the attribute that holds the name.
 const UNIQUE_NAMES: &[(&str, &str)] = &[
@@ -32,6 +33,19 @@ pub(super) fn modelled(change: &Change) -> Result<(), Diagnostic> {
 /// Refuses what does not go with what there is.
 pub(super) fn fits(contents: &Contents, resource: &Resource) -> Result<(), ChangeError> {
     values::contradiction(contents, resource).map_or(Ok(()), |sentence| Err(ChangeError::Refused(sentence)))
+}
+
+/// The major version and the parameters of a parameter group; `None` for other resources, and for those of other engines.
+pub(super) fn parameter_group(
+    schema: &TypeSchema,
+    config: &Value,
+) -> Option<(u32, BTreeMap<String, String>)> {
+    (schema.name == "aws_db_parameter_group").then(|| meaning::databases::group(config))?
+}
+
+/// What is said of a parameter that no instance could have, with the code of RDS's own refusal.
+pub(super) fn invalid_parameter(schema: &TypeSchema, error: &ParameterError) -> Diagnostic {
+    failed(schema, &ChangeError::Refused(format!("InvalidParameterValue: {error}")))
 }
 
 /// What is said of values that are not modelled.

@@ -1,31 +1,30 @@
 use super::*;
-use crate::{board::Condition, meaning, store::Store, world::ServiceRecord};
+use crate::{board::Condition, lab::Lab, meaning, world::ServiceRecord};
 use std::path::Path;
 use terraform_provider_aws::{backend::Place, schema::Catalogue};
 
 struct Fixture {
     backend: LabBackend,
+    context: Context,
     board: Arc<Board>,
     world: Arc<World>,
     catalogue: Catalogue,
 }
 
 fn fixture(directory: &Path) -> Fixture {
-    let catalogue = Catalogue::aws();
-    let world = Arc::new(World::load(Store::open(&directory.join("store")).unwrap(), &catalogue).unwrap());
-    let board = Arc::new(Board::default());
+    let lab = Lab::new("test", &directory.join("data"), &directory.join("run"));
+    let context = Context::open(lab, Path::new("/nonexistent")).unwrap();
+    let (world, board) = (Arc::clone(&context.world), Arc::clone(&context.board));
     // What waits for the network waits for nothing here: these tests are about what is stored.
     board.set(crate::board::part::NETWORK, Condition::Ready(u64::MAX));
-    let events = Arc::new(Events::new(directory.join("events.jsonl")));
-    let backend = LabBackend::new("test", Arc::clone(&world), Arc::clone(&board), events);
-    Fixture { backend, board, world, catalogue }
+    let backend = LabBackend::new(&context);
+    Fixture { backend, context, board, world, catalogue: Catalogue::aws() }
 }
 
 impl Fixture {
     /// The same with another daemon: what is stored is all that it knows.
     fn restarted(self) -> Fixture {
-        let events = Arc::clone(&self.backend.events);
-        let backend = LabBackend::new("test", Arc::clone(&self.world), Arc::clone(&self.board), events);
+        let backend = LabBackend::new(&self.context);
         // Later than any run of the first, however fast this is.
         backend.run.fetch_max(self.backend.run.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         Fixture { backend, ..self }
@@ -386,7 +385,7 @@ async fn a_value_that_is_not_modelled_is_refused_when_it_is_planned_and_when_it_
     let lab = fixture(directory.path());
     let creation =
         lab.creation("aws_lb", &[("name", "edge".into()), ("load_balancer_type", "network".into())]);
-    let remarks = lab.backend.remarks(&creation.schema, &Value::Null, &creation.config);
+    let remarks = lab.backend.remarks(&creation.schema, &Value::Null, &creation.config).await;
     assert!(
         matches!(remarks.as_slice(), [one] if !one.is_warning && one.detail.contains("network")),
         "{remarks:?}"

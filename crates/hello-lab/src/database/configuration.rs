@@ -135,6 +135,11 @@ pub(super) fn postgresql_conf(
         settings.insert("primary_conninfo", source.conninfo(files));
         settings.insert("primary_slot_name", slot_name(&instance.identifier));
     }
+    self::settings(&settings)
+}
+
+/// Settings as lines of a configuration.
+pub(super) fn settings<N: std::fmt::Display>(settings: &BTreeMap<N, String>) -> String {
     settings.iter().fold(String::new(), |mut text, (name, value)| {
         // Both doubled: a quote ends the value, a backslash begins an escape.
         let value = value.replace('\\', "\\\\").replace('\'', "''");

@@ -288,7 +288,7 @@ impl ServerUser {
     }
 
     /// Refuses a directory that this user cannot enter, by name.
-    fn may_enter(self, directory: &Path) -> Result<(), DatabaseError> {
+    pub(super) fn may_enter(self, directory: &Path) -> Result<(), DatabaseError> {
         for ancestor in directory.ancestors().filter(|path| !path.as_os_str().is_empty()) {
             let found = fs::metadata(ancestor).at("look at", ancestor)?;
             let mode = Mode::from_bits_truncate(found.mode());

@@ -41,6 +41,14 @@ pub enum ParameterError {
         /// Its name.
         name: String,
     },
+    /// PostgreSQL itself refuses the values.
+    #[error("PostgreSQL {major} refuses the parameters: {reason}")]
+    Refused {
+        /// Major version of PostgreSQL.
+        major: u32,
+        /// Its words.
+        reason: String,
+    },
     /// The value is of the wrong kind or out of range.
     #[error("parameter {name} = {value:?}: {reason}")]
     Value {
@@ -147,6 +155,38 @@ impl Parameters {
             parameters.values.insert(name, value);
         }
         Ok(parameters)
+    }
+
+    /// Checks the parameters of a group that no instance need have, and says which PostgreSQL may be asked of as they are.
+    /// What a formula comes to depends on the instance: only its words are checked.
+    pub(super) fn of_group(
+        parameters: &BTreeMap<String, String>,
+        major: u32,
+        catalogue: &Catalogue,
+        libraries: &Path,
+    ) -> Result<BTreeMap<String, String>, ParameterError> {
+        let mut values = BTreeMap::new();
+        for (name, value) in parameters {
+            let name = name.to_ascii_lowercase();
+            if RECORDED.contains(&name.as_str()) {
+                continue;
+            }
+            let (_, kind) = kind_of(&name, catalogue, major)?;
+            if matches!(kind, Kind::Integer(..)) && formula::is_formula(value) {
+                let computed = formula::evaluate(value, &formula::SOME);
+                let wrong = |reason| ParameterError::Value { name, value: value.clone(), reason };
+                computed.map_err(wrong)?;
+                continue;
+            }
+            let value = checked(&name, value, &kind, &formula::SOME)?;
+            if name == "shared_preload_libraries" {
+                check_libraries(&name, &value, libraries)?;
+            }
+            if !name.starts_with("rds.") {
+                values.insert(name, value);
+            }
+        }
+        Ok(values)
     }
 
     /// What is to be in effect in a server that runs with `in_effect`: what counts only from the next start stays as it

@@ -242,7 +242,7 @@ pub(super) async fn base_backup(
     arguments.push(slot_name(&files.identifier).into());
     let tool = Tool {
         processes,
-        files,
+        owner: files.owner(),
         program: installation.program("pg_basebackup"),
         arguments,
         user: Some(user),

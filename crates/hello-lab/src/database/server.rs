@@ -175,7 +175,7 @@ pub(super) async fn forget_shared_memory(processes: &Processes, files: &Files) -
     if unused {
         let tool = Tool {
             processes,
-            files,
+            owner: files.owner(),
             program: "ipcrm".into(),
             arguments: vec!["-m".into(), segment.1.into()],
             user: None,

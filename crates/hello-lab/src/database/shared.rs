@@ -2,10 +2,10 @@
 
 use super::{
     error::{DatabaseError, Doing as _},
-    files::{Files, ServerUser},
+    files::{Files, ServerUser, make_directory, remove_file, write_file},
     installation::Installation,
     parameters::catalogue::Catalogue,
-    tool::Tool,
+    tool::{Owner, Tool},
 };
 use crate::{
     lab::Lab,
@@ -14,6 +14,8 @@ use crate::{
 };
 use std::{
     collections::HashMap,
+    ffi::OsString,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::{
@@ -148,10 +150,9 @@ impl Shared {
         installation.lay_out()
     }
 
-    /// The parameters that PostgreSQL of this version knows.
+    /// The parameters that PostgreSQL of this version knows. It is asked once.
     pub(super) async fn catalogue(
         &self,
-        files: &Files,
         installation: &Installation,
     ) -> Result<Arc<Catalogue>, DatabaseError> {
         let mut catalogues = self.catalogues.lock().await;
@@ -159,18 +160,58 @@ impl Shared {
             return Ok(Arc::clone(known));
         }
         installation.lay_out()?;
+        let said = self.run_server(installation, vec!["--describe-config".into()]).await?;
+        let catalogue = Arc::new(Catalogue::read(&said));
+        catalogues.insert(installation.major, Arc::clone(&catalogue));
+        Ok(catalogue)
+    }
+
+    /// Has PostgreSQL read a configuration, for no instance, and do nothing else.
+    pub(super) async fn read_configuration(
+        &self,
+        installation: &Installation,
+        text: &str,
+    ) -> Result<(), DatabaseError> {
+        // One at a time: they share the file.
+        let _right = self.catalogues.lock().await;
+        let directory = self.directory();
+        make_directory(&directory, 0o755, None)?;
+        let candidate = directory.join("postgresql.conf.candidate");
+        let user = ServerUser::find()?;
+        user.may_enter(&directory)?;
+        write_file(&candidate, text.as_bytes(), 0o644, Some(user))?;
+        let mut arguments = ["-C", "max_connections", "-D"].map(OsString::from).to_vec();
+        arguments.extend([directory.into(), "-c".into()]);
+        arguments.push(format!("config_file={}", candidate.display()).into());
+        let read = self.run_server(installation, arguments).await;
+        remove_file(&candidate)?;
+        read.map(|_| ())
+    }
+
+    /// What belongs to no instance: beside the directories of regions.
+    fn directory(&self) -> PathBuf {
+        self.lab.run("databases")
+    }
+
+    async fn run_server(
+        &self,
+        installation: &Installation,
+        arguments: Vec<OsString>,
+    ) -> Result<String, DatabaseError> {
+        let directory = self.directory();
+        make_directory(&directory, 0o755, None)?;
+        let identifier = format!("PostgreSQL {}", installation.major);
+        let process = format!("postgresql.{}", installation.major);
         let tool = Tool {
             processes: &self.processes,
-            files,
+            owner: Owner { process, identifier, directory },
             program: installation.server(),
-            arguments: vec!["--describe-config".into()],
+            arguments,
             user: Some(ServerUser::find()?),
             namespace: None,
             limit: timeouts::DATABASE_TOOL,
         };
-        let catalogue = Arc::new(Catalogue::read(&tool.run().await?));
-        catalogues.insert(installation.major, Arc::clone(&catalogue));
-        Ok(catalogue)
+        tool.run().await
     }
 }
 

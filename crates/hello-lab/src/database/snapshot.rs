@@ -149,7 +149,7 @@ impl Copy<'_> {
         arguments.extend(["-X", "stream", "-c", "fast", "--no-sync", "--no-password"].map(Into::into));
         let tool = Tool {
             processes: self.processes,
-            files: self.files,
+            owner: self.files.owner(),
             program: installation.program("pg_basebackup"),
             arguments,
             user: Some(self.user),
@@ -162,7 +162,7 @@ impl Copy<'_> {
     async fn copy(&self, from: &Path, to: &Path) -> Result<(), DatabaseError> {
         let tool = Tool {
             processes: self.processes,
-            files: self.files,
+            owner: self.files.owner(),
             program: "cp".into(),
             // At no cost where the file system shares blocks.
             arguments: vec!["--archive".into(), "--reflink=auto".into(), from.into(), to.into()],

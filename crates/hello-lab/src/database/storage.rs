@@ -51,7 +51,7 @@ impl Volume<'_> {
     async fn tool(&self, program: &str, arguments: Vec<OsString>) -> Result<String, DatabaseError> {
         let tool = Tool {
             processes: self.processes,
-            files: self.files,
+            owner: self.files.owner(),
             program: program.into(),
             arguments,
             user: None,

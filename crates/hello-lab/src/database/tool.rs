@@ -26,10 +26,10 @@ use std::{
 /// All programs that are run this way and could still be writing to an instance's files.
 const PROGRAMS: [&str; 7] = ["initdb", "pg_basebackup", "cp", "mkfs.ext4", "mount", "e2fsck", "resize2fs"];
 
-/// A program to run for an instance.
+/// A program to run.
 pub(super) struct Tool<'a> {
     pub(super) processes: &'a Processes,
-    pub(super) files: &'a Files,
+    pub(super) owner: Owner,
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<OsString>,
     /// Root where `None`.
@@ -37,6 +37,24 @@ pub(super) struct Tool<'a> {
     /// The machine's own where `None`.
     pub(super) namespace: Option<Namespace>,
     pub(super) limit: Duration,
+}
+
+/// For whom a program is run.
+#[derive(Clone, Debug)]
+pub(super) struct Owner {
+    /// What the name of the program's process begins with.
+    pub(super) process: String,
+    /// How errors name it.
+    pub(super) identifier: String,
+    /// Where the program's output goes.
+    pub(super) directory: PathBuf,
+}
+
+impl Files {
+    /// The instance, as whom a program is run for.
+    pub(super) fn owner(&self) -> Owner {
+        Owner { process: self.process(), identifier: self.identifier.clone(), directory: self.run.clone() }
+    }
 }
 
 impl Tool<'_> {
@@ -48,14 +66,14 @@ impl Tool<'_> {
     pub(super) async fn run(&self) -> Result<String, DatabaseError> {
         let word = self.word();
         let described = Described {
-            name: format!("{}.{word}", self.files.process()),
+            name: format!("{}.{word}", self.owner.process),
             program: self.program.clone(),
             arguments: self.arguments.clone(),
             environment: vec![("LC_ALL".to_owned(), "C.UTF-8".to_owned())],
             namespace: self.namespace.clone(),
             user: self.user.map(|user| user.ids),
             directory: Path::new("/").to_owned(),
-            log: self.files.run.join(format!("{word}.log")),
+            log: self.owner.directory.join(format!("{word}.log")),
         };
         end(self.processes, &described.name).await?;
         remove_file(&described.log)?;
@@ -66,14 +84,14 @@ impl Tool<'_> {
         match ended {
             Ok(Some(0)) => Ok(output),
             Ok(_) => Err(DatabaseError::Program {
-                identifier: self.files.identifier.clone(),
+                identifier: self.owner.identifier.clone(),
                 program: word,
                 output: last_lines(&output),
             }),
             Err(_) => {
                 end_running(running, &described.name).await?;
                 Err(DatabaseError::TimedOut {
-                    identifier: self.files.identifier.clone(),
+                    identifier: self.owner.identifier.clone(),
                     what: word,
                     limit: self.limit,
                     status: last_lines(&output),

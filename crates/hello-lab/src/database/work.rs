@@ -61,7 +61,7 @@ impl<'a> Work<'a> {
         if matches!(instance.origin, Origin::New { .. }) && instance.user.is_none() && !state.prepared {
             return Err(DatabaseError::NoUser(instance.identifier.clone()));
         }
-        let catalogue = shared.catalogue(&files, &installation).await?;
+        let catalogue = shared.catalogue(&installation).await?;
         let parameters = Parameters::of(instance, &catalogue, &installation.libraries())
             .map_err(|source| DatabaseError::Parameter { identifier: instance.identifier.clone(), source })?;
         Ok(Work { shared, instance, files, state, parameters, catalogue, installation, user })
@@ -112,7 +112,7 @@ impl<'a> Work<'a> {
     fn tool(&self, program: PathBuf, arguments: Vec<std::ffi::OsString>) -> Tool<'_> {
         Tool {
             processes: &self.shared.processes,
-            files: &self.files,
+            owner: self.files.owner(),
             program,
             arguments,
             user: Some(self.user),

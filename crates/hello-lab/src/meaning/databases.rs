@@ -214,19 +214,26 @@ pub(super) fn parameter_group<'a>(contents: &'a Contents, instance: &Resource) -
 
 /// The parameters of an instance's group, and which of them wait for a reboot.
 fn parameters(contents: &Contents, instance: &Resource) -> (BTreeMap<String, String>, BTreeSet<String>) {
-    let (mut values, mut at_reboot) = (BTreeMap::new(), BTreeSet::new());
-    for parameter in parameter_group(contents, instance)
-        .map(|group| group.state.get("parameter").items())
-        .unwrap_or_default()
-    {
-        let (Some(name), Some(value)) = (parameter.get("name").as_str(), parameter.get("value").as_str())
-        else {
-            continue;
-        };
-        values.insert(name.to_owned(), value.to_owned());
-        if parameter.get("apply_method").as_str() == Some("pending-reboot") {
-            at_reboot.insert(name.to_owned());
-        }
-    }
-    (values, at_reboot)
+    let Some(group) = parameter_group(contents, instance) else { return Default::default() };
+    let at_reboot = group.state.get("parameter").items().iter().filter_map(|parameter| {
+        let waits = parameter.get("apply_method").as_str() == Some("pending-reboot");
+        parameter.get("name").as_str().filter(|_| waits).map(str::to_owned)
+    });
+    (values_of(&group.state), at_reboot.collect())
+}
+
+/// The values of a parameter group by name, as far as they are known.
+fn values_of(group: &Value) -> BTreeMap<String, String> {
+    let parameters = group.get("parameter").items().iter();
+    let known = parameters.filter_map(|parameter| {
+        Some((parameter.get("name").as_str()?.to_owned(), parameter.get("value").as_str()?.to_owned()))
+    });
+    known.collect()
+}
+
+/// The major version that a parameter group is for, and its values, as far as they are known; `None` for a group of
+/// another engine.
+pub fn group(group: &Value) -> Option<(u32, BTreeMap<String, String>)> {
+    let major = group.get("family").as_str()?.strip_prefix("postgres")?.parse().ok()?;
+    Some((major, values_of(group)))
 }

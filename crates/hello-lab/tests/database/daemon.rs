@@ -4,18 +4,10 @@
 use crate::fixture::{Bench, major_version};
 use hello_lab::{
     backend::LabBackend,
-    board::{Board, Condition, part},
+    board::{Condition, part},
     controllers::{Context, databases, log_exports, log_groups, network, snapshots},
-    database::{Databases, Instance},
-    dns::DnsServers,
-    events::Events,
-    load_balancer::LoadBalancers,
+    database::Instance,
     network::netns::Namespace,
-    publish::PublishedPorts,
-    store::Store,
-    task::tasks::Tasks,
-    tls::Authority,
-    world::World,
 };
 use hello_testkit::{Poll, wait_until};
 use std::{
@@ -49,24 +41,8 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// With nothing applied yet.
     pub(crate) fn start(bench: &Bench) -> Daemon {
-        let lab = bench.lab.clone();
-        let store = Store::open(&lab.data("store")).unwrap();
-        let world = Arc::new(World::load(store, &Catalogue::aws()).unwrap());
-        let events = Arc::new(Events::new(lab.data("store").join("events.jsonl")));
-        let board = Arc::new(Board::default());
-        let context = Arc::new(Context {
-            authority: Authority::of(&lab).unwrap(),
-            databases: Databases::new(&lab),
-            tasks: Tasks::new(&lab).unwrap(),
-            load_balancers: LoadBalancers::new(&lab),
-            dns: DnsServers::new(&lab, "/nonexistent"),
-            published: PublishedPorts::new(&lab, "/nonexistent"),
-            pushing: tokio::sync::RwLock::default(),
-            world: Arc::clone(&world),
-            board: Arc::clone(&board),
-            events: Arc::clone(&events),
-            lab,
-        });
+        let context = Context::open(bench.lab.clone(), Path::new("/nonexistent")).unwrap();
+        let context = Arc::new(context);
         let (stop, stopped) = watch::channel(false);
         let controllers = vec![
             tokio::spawn(network::run(Arc::clone(&context), stopped.clone())),
@@ -75,7 +51,7 @@ impl Daemon {
             tokio::spawn(log_groups::run(Arc::clone(&context), stopped.clone())),
             tokio::spawn(log_exports::run(Arc::clone(&context), stopped)),
         ];
-        Daemon { backend: LabBackend::new("test", world, board, events), context, stop, controllers }
+        Daemon { backend: LabBackend::new(&context), context, stop, controllers }
     }
 
     /// The same, with a VPC, two subnets and the subnet group `all` in a region, its range `10.NUMBER.0.0/16`.
@@ -139,7 +115,8 @@ impl Daemon {
         let mut change = Change { prior: state.clone(), planned: state.clone(), ..creation.clone() };
         for (name, value) in given {
             change.config.set(name, value.clone());
-            if !change.schema.block.attributes[*name].write_only {
+            let attribute = change.schema.block.attributes.get(*name);
+            if attribute.is_none_or(|attribute| !attribute.write_only) {
                 change.planned.set(name, value.clone());
             }
         }

@@ -1,10 +1,14 @@
-use crate::fixture::Bench;
+use crate::{
+    daemon::{Daemon, REGION},
+    fixture::{Bench, major_version},
+};
 use hello_lab::database::{DatabaseError, Status, model::Instance};
 use hello_testkit::{Poll, wait_until};
 use std::{
     fs::File,
     time::{Duration, SystemTime},
 };
+use terraform_provider_aws::{backend::Backend as _, value::Value};
 
 fn with(instance: &Instance, parameters: &[(&str, &str)]) -> Instance {
     let mut changed = instance.clone();
@@ -152,5 +156,84 @@ async fn logs_stay_for_as_long_as_the_group_says_and_older_ones_go() {
         bench.make(&instance).await;
         assert!(young.exists() && !old.exists(), "{young:?}, {old:?}");
         instance.parameters.clear();
+    }
+}
+
+/// A parameter group as a configuration has it.
+fn group(parameters: &[(&str, &str)]) -> Vec<(&'static str, Value)> {
+    let parameters = parameters.iter().map(|(name, value)| {
+        let given = [("name", *name), ("value", *value), ("apply_method", "immediate")];
+        Value::object(given.map(|(name, text)| (name, Value::from(text))))
+    });
+    vec![
+        ("name", "parameters".into()),
+        ("family", format!("postgres{}", major_version()).into()),
+        ("parameter", Value::List(parameters.collect())),
+    ]
+}
+
+/// What no group may have, a word of the refusal, and whether a plan sees it.
+const WRONG: &[(&str, &str, &str, bool)] = &[
+    ("no_such_parameter", "1", "no_such_parameter is known neither", true),
+    ("max_connections", "many", "max_connections = \"many\": it has to be a whole number", true),
+    ("max_connections", "0", "it has to be from 1 to", true),
+    ("max_connections", "{DBInstanceMemory/2}", "does not understand", true),
+    ("archive_command", "cp", "archive_command cannot be set", true),
+    ("rds.no_such", "1", "rds.no_such is not modelled", true),
+    ("shared_preload_libraries", "no_such", "no_such is not installed", true),
+    ("log_statement", "sometimes", "invalid value for parameter \"log_statement\"", false),
+    ("timezone", "Nowhere/Land", "invalid value for parameter \"TimeZone\"", false),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_no_instance_could_have_is_refused_when_it_is_planned_and_when_it_is_made() {
+    let bench = Bench::new("group");
+    let daemon = Daemon::start(&bench);
+    for (name, value, words, is_planned) in WRONG {
+        let creation = Daemon::creation(REGION, "aws_db_parameter_group", &group(&[(name, value)]));
+        let remarks = daemon.backend.remarks(&creation.schema, &Value::Null, &creation.config).await;
+        let planned = format!("{remarks:?}").replace("\\\"", "\"");
+        assert_eq!(
+            planned.contains(words) && planned.contains("InvalidParameterValue"),
+            *is_planned,
+            "{planned}"
+        );
+        let refusal = daemon.apply(creation).await.unwrap_err();
+        assert!(!refusal.is_warning && refusal.detail.contains(words), "{name}: {refusal:?}");
+        assert!(refusal.detail.starts_with("InvalidParameterValue: "), "{refusal:?}");
+        assert_eq!(daemon.context.world.snapshot().of_type("aws_db_parameter_group").count(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_stays_as_it_was_where_its_change_is_refused() {
+    let bench = Bench::new("regroup");
+    let daemon = Daemon::start(&bench);
+    let right = group(&[
+        ("max_connections", "LEAST({DBInstanceClassMemory/9531392},5000)"),
+        ("rds.force_ssl", "1"),
+        ("rds.adaptive_autovacuum", "1"),
+        ("log_statement", "ddl"),
+        ("TimeZone", "Europe/Berlin"),
+        ("pg_stat_statements.track", "all"),
+    ]);
+    let creation = Daemon::creation(REGION, "aws_db_parameter_group", &right);
+    let remarks = daemon.backend.remarks(&creation.schema, &Value::Null, &creation.config).await;
+    assert!(remarks.iter().all(|remark| remark.is_warning), "{remarks:?}");
+    let state = daemon.apply(creation.clone()).await.unwrap();
+    for (name, value, words, _) in WRONG {
+        let (_, parameters) = group(&[(name, value)]).pop().unwrap();
+        let refusal =
+            daemon.apply(Daemon::update(&creation, &state, &[("parameter", parameters)])).await.unwrap_err();
+        assert!(refusal.detail.contains(words), "{name}: {refusal:?}");
+    }
+    let contents = daemon.context.world.snapshot();
+    assert_eq!(contents.of_type("aws_db_parameter_group").next().unwrap().state, state);
+    // What the machine cannot check, and what is of another engine, is left to who makes an instance of it.
+    for (name, family) in [("newer", "postgres99"), ("other", "mysql8.0")] {
+        let mut given = group(&[("no_such_parameter", "1")]);
+        given[0].1 = name.into();
+        given[1].1 = family.into();
+        daemon.make_in(REGION, "aws_db_parameter_group", &given).await;
     }
 }

@@ -11,6 +11,7 @@ use crate::support::{
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddrV4, TcpListener},
+    path::Path,
 };
 
 /// The log group of the tasks.
@@ -130,6 +131,22 @@ fn warns_of_what_is_not_modelled(lab: &TestLab) {
     let words = "load_balancer_type = \"network\" is not modelled; the lab has application only";
     let flat = said.stderr.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
     assert!(!said.status.success() && flat.contains(words), "{}", said.stderr);
+    let group = r#"
+        resource "aws_db_parameter_group" "wrong" {
+          name   = "wrong"
+          family = "postgres15"
+
+          parameter {
+            name  = "max_connection"
+            value = "100"
+          }
+        }
+    "#;
+    let version = hello_lab::preflight::newest_postgresql(Path::new("/usr/lib/postgresql")).unwrap();
+    fs::write(&extra, group.replace("postgres15", &format!("postgres{version}"))).unwrap();
+    let wrong = "-target=aws_db_parameter_group.wrong";
+    let said = lab.terraform(&[], &["plan", "-input=false", "-no-color", wrong]);
+    assert!(!said.status.success() && said.stderr.contains("InvalidParameterValue"), "{}", said.stderr);
     let recorded = "resource \"aws_sqs_queue\" \"jobs\" {\n  name = \"jobs\"\n}\n";
     fs::write(&extra, recorded).unwrap();
     let said = lab.terraform(&[], &["plan", "-input=false", "-no-color", "-target=aws_sqs_queue.jobs"]).ok();

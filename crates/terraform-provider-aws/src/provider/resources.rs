@@ -95,7 +95,7 @@ impl Provider {
         Ok(read::Response { new_state: sent(&new_state), private, ..Default::default() })
     }
 
-    pub(super) fn plan_resource(
+    pub(super) async fn plan_resource(
         &self,
         connection: &Connection,
         request: plan::Request,
@@ -121,7 +121,7 @@ impl Provider {
             .diagnostics
             .extend(planned.planned.as_ref().and_then(|value| connection.admit(&schema.name, value)));
         if !config.is_null() && self.role == Role::Aws {
-            planned.diagnostics.extend(self.backend.remarks(&schema, &prior, &config));
+            planned.diagnostics.extend(self.backend.remarks(&schema, &prior, &config).await);
         }
         let private = if prior.is_null() { mark::private(self.mark()) } else { request.prior_private };
         Ok(plan::Response {

@@ -150,7 +150,7 @@ impl provider_server::Provider for Provider {
         request: Request<plan_resource_change::Request>,
     ) -> Reply<plan_resource_change::Response> {
         let connection = connection(&request);
-        answer(async { self.plan_resource(&connection, request.into_inner()) }).await
+        answer(async { self.plan_resource(&connection, request.into_inner()).await }).await
     }
 
     async fn apply_resource_change(

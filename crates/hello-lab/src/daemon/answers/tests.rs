@@ -1,37 +1,11 @@
 use super::*;
-use crate::{
-    board::Board,
-    database::Databases,
-    dns::DnsServers,
-    events::Events,
-    lab::Lab,
-    load_balancer::LoadBalancers,
-    logs::Group,
-    publish::PublishedPorts,
-    store::Store,
-    task::tasks::Tasks,
-    tls::Authority,
-    world::{Resource, World},
-};
-use terraform_provider_aws::{schema::Catalogue, value::Value};
+use crate::{lab::Lab, logs::Group, world::Resource};
+use terraform_provider_aws::value::Value;
 use tokio::sync::mpsc;
 
 fn answers(directory: &Path) -> Answers {
     let lab = Lab::new("test", &directory.join("data"), &directory.join("run"));
-    let store = Store::open(&lab.data("store")).unwrap();
-    let context = Context {
-        authority: Authority::of(&lab).unwrap(),
-        databases: Databases::new(&lab),
-        tasks: Tasks::new(&lab).unwrap(),
-        load_balancers: LoadBalancers::new(&lab),
-        dns: DnsServers::new(&lab, "/nonexistent"),
-        published: PublishedPorts::new(&lab, "/nonexistent"),
-        pushing: tokio::sync::RwLock::default(),
-        world: Arc::new(World::load(store, &Catalogue::aws()).unwrap()),
-        board: Arc::new(Board::default()),
-        events: Arc::new(Events::new(lab.data("store").join("events.jsonl"))),
-        lab,
-    };
+    let context = Context::open(lab, Path::new("/nonexistent")).unwrap();
     Answers::new(Arc::new(context), watch::channel(false).0)
 }
 

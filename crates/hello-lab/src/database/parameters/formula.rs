@@ -16,6 +16,10 @@ pub(crate) struct Variables {
     pub(crate) port: u64,
 }
 
+/// An instance as any: for formulas of which only the words count.
+pub(super) const SOME: Variables =
+    Variables { allocated_storage: 20 << 30, memory: 1 << 30, vcpus: 2, port: 5432 };
+
 /// Does the value have to be computed first?
 pub(super) fn is_formula(value: &str) -> bool {
     value.contains(['{', '('])
@@ -126,8 +130,6 @@ impl<'a> Parser<'a> {
 mod tests {
     use super::*;
 
-    const SMALL: Variables = Variables { allocated_storage: 20 << 30, memory: 1 << 30, vcpus: 2, port: 5432 };
-
     #[test]
     fn formulas_of_the_default_groups_are_computed_as_rds_documents_them() {
         for (formula, value) in [
@@ -139,7 +141,7 @@ mod tests {
             (" { EndPointPort } ", 5432),
             ("LEAST(GREATEST(1,2),{AllocatedStorage})", 2),
         ] {
-            assert_eq!(evaluate(formula, &SMALL), Ok(value), "{formula}");
+            assert_eq!(evaluate(formula, &SOME), Ok(value), "{formula}");
         }
     }
 
@@ -158,11 +160,11 @@ mod tests {
                 "too large",
             ),
         ] {
-            let error = evaluate(formula, &SMALL).unwrap_err();
+            let error = evaluate(formula, &SOME).unwrap_err();
             assert!(error.contains(part), "{formula}: {error}");
         }
         let deep = "LEAST(".repeat(10_000);
-        evaluate(&deep, &SMALL).unwrap_err();
+        evaluate(&deep, &SOME).unwrap_err();
     }
 
     #[test]
