@@ -1,24 +1,33 @@
+//! What the backend stores, refuses and waits for.
+//!
+//! - [`cut_short`]: applies that were cut short
+//! - [`databases`]: instances and what goes with them
+
+mod creation;
+mod cut_short;
+mod databases;
+
 use super::*;
 use crate::{board::Condition, lab::Lab, meaning, world::ServiceRecord};
 use std::path::Path;
-use terraform_provider_aws::{backend::Place, schema::Catalogue};
+use terraform_provider_aws::schema::Catalogue;
+
+/// The region of everything here.
+const REGION: &str = "eu-west-1";
 
 struct Fixture {
     backend: LabBackend,
     context: Context,
-    board: Arc<Board>,
-    world: Arc<World>,
     catalogue: Catalogue,
 }
 
 fn fixture(directory: &Path) -> Fixture {
     let lab = Lab::new("test", &directory.join("data"), &directory.join("run"));
     let context = Context::open(lab, Path::new("/nonexistent")).unwrap();
-    let (world, board) = (Arc::clone(&context.world), Arc::clone(&context.board));
     // What waits for the network waits for nothing here: these tests are about what is stored.
-    board.set(crate::board::part::NETWORK, Condition::Ready(u64::MAX));
+    context.board.set(crate::board::part::NETWORK, Condition::Ready(u64::MAX));
     let backend = LabBackend::new(&context);
-    Fixture { backend, context, board, world, catalogue: Catalogue::aws() }
+    Fixture { backend, context, catalogue: Catalogue::aws() }
 }
 
 impl Fixture {
@@ -30,45 +39,10 @@ impl Fixture {
         Fixture { backend, ..self }
     }
 
-    fn place() -> Place {
-        Place {
-            region: "eu-west-1".to_owned(),
-            account_id: "000000000000".to_owned(),
-            partition: "aws".to_owned(),
-        }
-    }
-
-    /// A creation in which everything that is not given is unknown.
+    /// A creation in the region of all these tests.
     fn creation(&self, type_name: &str, given: &[(&str, Value)]) -> Change {
-        let schema = self.catalogue.resource(type_name).unwrap();
-        let mut config = Value::object(given.iter().map(|(name, value)| (*name, value.clone())));
-        let mut planned = config.clone();
-        for (name, attribute) in &schema.block.attributes {
-            if attribute.computed && config.get(name).is_null() {
-                planned.set(name, Value::UNKNOWN);
-            }
-            if attribute.write_only {
-                planned.set(name, Value::Null);
-            }
-            if config.get(name).is_null() {
-                config.set(name, Value::Null);
-            }
-        }
-        Change { schema, place: Self::place(), prior: Value::Null, planned, config }
+        creation::creation(&self.catalogue, REGION, type_name, given)
     }
-}
-
-fn eip() -> Vec<(&'static str, Value)> {
-    vec![("domain", "vpc".into())]
-}
-
-#[tokio::test]
-async fn two_equal_resources_of_one_run_are_two() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    let first = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
-    let second = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
-    assert_ne!(first.get("public_ip"), second.get("public_ip"));
 }
 
 #[tokio::test]
@@ -96,7 +70,7 @@ async fn a_name_that_is_unique_in_its_parent_may_occur_in_another() {
         for state in states {
             let existing = Existing {
                 schema: Arc::clone(&schema),
-                place: Fixture::place(),
+                place: creation::place(REGION),
                 state: state.clone(),
                 imported: false,
             };
@@ -105,58 +79,6 @@ async fn a_name_that_is_unique_in_its_parent_may_occur_in_another() {
         let again = lab.backend.apply(lab.creation(type_name, &one)).await.unwrap_err();
         assert!(again.diagnostic.detail.contains("already"), "{again:?}");
     }
-}
-
-#[tokio::test]
-async fn a_creation_that_terraform_never_learned_of_is_taken_up_by_the_next_run() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    lab.board.set(crate::board::part::NETWORK, Condition::Pending("links".to_owned()));
-    let cut_short = lab.backend.apply(lab.creation("aws_eip", &eip()));
-    tokio::time::timeout(std::time::Duration::from_millis(50), cut_short).await.unwrap_err();
-    lab.board.set(crate::board::part::NETWORK, Condition::Ready(u64::MAX));
-    let first = lab.world.snapshot().of_type("aws_eip").next().unwrap().state.clone();
-    // A new configuration of the provider is a new run.
-    lab.backend.warning();
-    let second = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
-    assert_eq!(first, second);
-    lab.backend.warning();
-    let third = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
-    assert_ne!(second.get("id"), third.get("id"), "what Terraform has got as an answer is Terraform's");
-    // Two runs later, the daemon may have been killed in between.
-    lab.backend.warning();
-    let lab = lab.restarted();
-    let fourth = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
-    assert_ne!(second.get("id"), fourth.get("id"));
-}
-
-#[tokio::test]
-async fn a_creation_that_is_taken_up_has_the_secret_that_terraform_has_now() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    let given = |text: &str| [("secret_id", Value::from("database")), ("secret_string_wo", text.into())];
-    lab.backend.apply(lab.creation("aws_secretsmanager_secret_version", &given("first"))).await.unwrap();
-    let lab = lab.restarted();
-    lab.backend.apply(lab.creation("aws_secretsmanager_secret_version", &given("second"))).await.unwrap();
-    let contents = lab.world.snapshot();
-    let versions: Vec<_> = contents.of_type("aws_secretsmanager_secret_version").collect();
-    assert_eq!(versions.len(), 1, "it was made twice");
-    assert_eq!(versions[0].config.get("secret_string_wo").as_str(), Some("second"));
-}
-
-#[tokio::test]
-async fn a_look_does_not_bring_back_what_was_removed_meanwhile() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    let state = lab.backend.apply(lab.creation("aws_eip", &eip())).await.unwrap();
-    let key = key_of("aws_eip", "eu-west-1", &state);
-    let raced = lab.world.change(|draft| {
-        draft.remove_resource(&key);
-        acknowledge(draft, &key);
-        Ok::<_, StoreError>(())
-    });
-    raced.unwrap();
-    assert!(lab.world.snapshot().resources.is_empty());
 }
 
 #[tokio::test]
@@ -176,7 +98,7 @@ async fn a_subnet_that_the_network_cannot_have_is_refused_and_not_stored() {
         assert!(format!("{refusal:?}").contains(word), "{refusal:?}");
     }
     lab.backend.apply(subnet("10.0.16.0/20")).await.unwrap();
-    assert_eq!(lab.world.snapshot().of_type("aws_subnet").count(), 2);
+    assert_eq!(lab.context.world.snapshot().of_type("aws_subnet").count(), 2);
 }
 
 #[tokio::test]
@@ -190,15 +112,15 @@ async fn a_part_that_is_made_anew_under_its_name_is_not_cut_off() {
     let creation = lab.creation("aws_nat_gateway", &[("subnet_id", subnet.get("id").clone())]);
     let gateway = lab.backend.apply(creation.clone()).await.unwrap();
     let owner = format!("eu-west-1/nat/{}", gateway.get("id").as_str().unwrap());
-    assert!(lab.world.snapshot().interfaces.contains_key(&owner));
-    let cut = lab.world.change(|draft| {
+    assert!(lab.context.world.snapshot().interfaces.contains_key(&owner));
+    let cut = lab.context.world.change(|draft| {
         draft.set_cut(&owner, true);
         Ok::<_, StoreError>(())
     });
     cut.unwrap();
     let deletion = Change { prior: gateway, planned: Value::Null, config: Value::Null, ..creation };
     lab.backend.apply(deletion).await.unwrap();
-    assert!(lab.world.snapshot().cuts.is_empty());
+    assert!(lab.context.world.snapshot().cuts.is_empty());
 }
 
 #[tokio::test]
@@ -211,162 +133,11 @@ async fn an_import_finds_a_resource_by_what_its_identifier_says() {
     }
     let schema = lab.catalogue.resource("aws_route").unwrap();
     let said = [("route_table_id", Value::from("rtb-1")), ("destination_cidr_block", "10.2.0.0/16".into())];
-    let existing = Existing { schema, place: Fixture::place(), state: Value::object(said), imported: true };
+    let existing =
+        Existing { schema, place: creation::place(REGION), state: Value::object(said), imported: true };
     let state = lab.backend.read(existing).await.unwrap();
     assert_eq!(state.get("destination_cidr_block").as_str(), Some("10.2.0.0/16"));
     assert!(state.get("id").non_empty().is_some());
-}
-
-#[tokio::test]
-async fn a_protected_database_is_not_deleted() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    lab.board.set("database/eu-west-1/hello", Condition::Ready(u64::MAX));
-    let given = [("identifier", "hello".into()), ("deletion_protection", true.into())];
-    let creation = lab.creation("aws_db_instance", &given);
-    let state = lab.backend.apply(creation.clone()).await.unwrap();
-    let deletion = Change { prior: state, planned: Value::Null, config: Value::Null, ..creation };
-    let refusal = lab.backend.apply(deletion).await.unwrap_err();
-    assert!(format!("{refusal:?}").contains("deletion_protection = false"), "{refusal:?}");
-    assert_eq!(lab.world.snapshot().of_type("aws_db_instance").count(), 1);
-}
-
-#[tokio::test]
-async fn a_deletion_that_was_cut_short_is_finished_by_the_next_look() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    lab.board.set("database/eu-west-1/hello", Condition::Ready(u64::MAX));
-    let state =
-        lab.backend.apply(lab.creation("aws_db_instance", &[("identifier", "hello".into())])).await.unwrap();
-    // The daemon is killed while the parts end.
-    let marked = lab.world.change(|draft| {
-        let known = draft.contents.of_type("aws_db_instance").next().unwrap().as_ref().clone();
-        draft.put_resource(Resource { deleting: true, ..known });
-        Ok::<_, StoreError>(())
-    });
-    marked.unwrap();
-    let schema = lab.catalogue.resource("aws_db_instance").unwrap();
-    let existing = Existing { schema, place: Fixture::place(), state, imported: false };
-    let look = lab.backend.read(existing);
-    tokio::pin!(look);
-    let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut look).await;
-    assert!(early.is_err(), "it counts as gone although its part is there");
-    lab.board.set("database/eu-west-1/hello", Condition::Gone);
-    assert!(look.await.unwrap().is_null());
-    assert_eq!(lab.world.snapshot().of_type("aws_db_instance").count(), 0, "nobody would ever delete it");
-}
-
-#[tokio::test]
-async fn a_database_that_is_refused_leaves_nothing_behind() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    // As of the creation, which is the first change; the deletion that follows is a later one.
-    lab.board.set("database/eu-west-1/hello", Condition::Failed(1, "there is no PostgreSQL 99".to_owned()));
-    // Nothing protects what never was.
-    let given = [("identifier", Value::from("hello")), ("deletion_protection", true.into())];
-    let creation = lab.creation("aws_db_instance", &given);
-    let ends = async {
-        let mut changes = lab.world.watch();
-        let goes = || lab.world.snapshot().of_type("aws_db_instance").any(|instance| instance.deleting);
-        while !goes() {
-            changes.changed().await.unwrap();
-        }
-        lab.board.set("database/eu-west-1/hello", Condition::Gone);
-    };
-    let (applied, ()) = tokio::join!(lab.backend.apply(creation), ends);
-    let refusal = applied.unwrap_err();
-    assert!(format!("{refusal:?}").contains("there is no PostgreSQL 99"), "{refusal:?}");
-    assert!(lab.world.snapshot().resources.is_empty());
-}
-
-#[tokio::test]
-async fn a_change_that_mends_a_refused_database_waits_for_what_it_becomes() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    lab.board.set("database/eu-west-1/hello", Condition::Ready(u64::MAX));
-    let creation = lab.creation("aws_db_instance", &[("identifier", "hello".into())]);
-    let state = lab.backend.apply(creation.clone()).await.unwrap();
-    let refused = Condition::Failed(lab.world.generation(), "there is no PostgreSQL 99".to_owned());
-    lab.board.set("database/eu-west-1/hello", refused);
-    let mut planned = state.clone();
-    planned.set("engine_version", "15".into());
-    let update = lab.backend.apply(Change { prior: state, planned, ..creation });
-    tokio::pin!(update);
-    let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut update).await;
-    assert!(early.is_err(), "the old reason is told of the new version: {early:?}");
-    lab.board.set("database/eu-west-1/hello", Condition::Ready(lab.world.generation()));
-    update.await.unwrap();
-}
-
-#[tokio::test]
-async fn a_deletion_that_is_refused_leaves_the_resource_as_it_was() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    lab.board.set("database/eu-west-1/hello", Condition::Ready(u64::MAX));
-    let creation = lab.creation("aws_db_instance", &[("identifier", "hello".into())]);
-    let state = lab.backend.apply(creation.clone()).await.unwrap();
-    lab.board
-        .set("database/eu-west-1/hello", Condition::Failed(u64::MAX, "a snapshot last exists".to_owned()));
-    let deletion = Change { prior: state.clone(), planned: Value::Null, config: Value::Null, ..creation };
-    let refusal = lab.backend.apply(deletion.clone()).await.unwrap_err();
-    assert!(format!("{refusal:?}").contains("a snapshot last exists"), "{refusal:?}");
-    let existing = || Existing {
-        schema: deletion.schema.clone(),
-        place: Fixture::place(),
-        state: state.clone(),
-        imported: false,
-    };
-    assert_eq!(lab.backend.read(existing()).await.unwrap(), state);
-    // The daemon is killed between the two, so that the mark of the deletion stays.
-    let marked = lab.world.change(|draft| {
-        let known = draft.contents.of_type("aws_db_instance").next().unwrap().as_ref().clone();
-        draft.put_resource(Resource { deleting: true, ..known });
-        Ok::<_, StoreError>(())
-    });
-    marked.unwrap();
-    assert_eq!(lab.backend.read(existing()).await.unwrap(), state, "a plan sees it and can change it");
-}
-
-#[tokio::test]
-async fn an_instance_takes_over_from_its_snapshot_what_is_not_given() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    for part in ["database/eu-west-1/first", "database/eu-west-1/second", "snapshot/eu-west-1/before"] {
-        lab.board.set(part, Condition::Ready(u64::MAX));
-    }
-    let given = [
-        ("identifier", "first".into()),
-        ("engine", "postgres".into()),
-        ("engine_version", "15".into()),
-        ("username", "owner".into()),
-    ];
-    lab.backend.apply(lab.creation("aws_db_instance", &given)).await.unwrap();
-    let given =
-        [("db_instance_identifier", "first".into()), ("db_snapshot_identifier", Value::from("before"))];
-    let snapshot = lab.backend.apply(lab.creation("aws_db_snapshot", &given)).await.unwrap();
-    let given = [
-        ("identifier", "second".into()),
-        ("snapshot_identifier", snapshot.get("db_snapshot_arn").clone()),
-        ("allocated_storage", 50.into()),
-    ];
-    let restored = lab.backend.apply(lab.creation("aws_db_instance", &given)).await.unwrap();
-    for (name, text) in [("engine", "postgres"), ("engine_version", "15"), ("username", "owner")] {
-        assert_eq!(restored.get(name).as_str(), Some(text), "{name}");
-    }
-    assert_eq!(restored.get("allocated_storage").as_i64(), Some(50), "what is given counts");
-}
-
-#[tokio::test]
-async fn what_was_made_and_is_not_ready_is_known_to_terraform() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    lab.board
-        .set(crate::board::part::NETWORK, Condition::Failed(u64::MAX, "the kernel has no room".to_owned()));
-    let network = [("cidr_block", Value::from("10.0.0.0/16"))];
-    let not_applied = lab.backend.apply(lab.creation("aws_vpc", &network)).await.unwrap_err();
-    assert!(not_applied.diagnostic.detail.contains("the kernel has no room"), "{not_applied:?}");
-    let made = not_applied.made.expect("it is stored");
-    assert_eq!(made.get("cidr_block").as_str(), Some("10.0.0.0/16"));
 }
 
 #[tokio::test]
@@ -393,7 +164,7 @@ async fn a_value_that_is_not_modelled_is_refused_when_it_is_planned_and_when_it_
     // Where it was not known before.
     let refusal = lab.backend.apply(creation).await.unwrap_err();
     assert!(refusal.diagnostic.detail.contains("load_balancer_type = \"network\""), "{refusal:?}");
-    assert!(lab.world.snapshot().resources.is_empty());
+    assert!(lab.context.world.snapshot().resources.is_empty());
 }
 
 #[tokio::test]
@@ -442,24 +213,9 @@ async fn a_log_group_is_kept_where_it_says_so_until_it_says_otherwise() {
             .apply(Change { prior: state, planned: Value::Null, config: Value::Null, ..creation })
             .await
             .unwrap();
-        let stays = log_groups::is_kept(&lab.world.snapshot(), "eu-west-1", "/ecs/hello");
+        let stays = log_groups::is_kept(&lab.context.world.snapshot(), "eu-west-1", "/ecs/hello");
         assert_eq!(stays, kept);
     }
-}
-
-#[tokio::test]
-async fn a_parameter_group_of_another_version_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let lab = fixture(directory.path());
-    let group = [("name", "parameters".into()), ("family", "postgres14".into())];
-    lab.backend.apply(lab.creation("aws_db_parameter_group", &group)).await.unwrap();
-    let given = [
-        ("identifier", "hello".into()),
-        ("engine_version", "15".into()),
-        ("parameter_group_name", "parameters".into()),
-    ];
-    let refusal = lab.backend.apply(lab.creation("aws_db_instance", &given)).await.unwrap_err();
-    assert!(refusal.diagnostic.detail.contains("family postgres14"), "{refusal:?}");
 }
 
 #[tokio::test]
@@ -475,7 +231,7 @@ async fn the_newest_version_of_a_secret_is_read_back() {
         assert!(state.get("secret_string_wo").is_null());
     }
     let request = SecretRequest {
-        place: Fixture::place(),
+        place: creation::place(REGION),
         secret_id: secret.get("arn").as_str().unwrap().to_owned(),
         version_id: None,
         version_stage: None,
@@ -494,7 +250,7 @@ async fn the_revisions_of_a_task_definition_count_on_and_one_in_use_stays() {
     assert!(arn.ends_with("task-definition/hello:1"), "{arn}");
     let steady = ServiceRecord { steady: Some(arn.clone()), ..ServiceRecord::default() };
     let record = |record: ServiceRecord| {
-        let recorded = lab.world.change(|draft| {
+        let recorded = lab.context.world.change(|draft| {
             draft.put_service("hello", record);
             Ok::<_, StoreError>(())
         });
@@ -507,17 +263,17 @@ async fn the_revisions_of_a_task_definition_count_on_and_one_in_use_stays() {
     lab.backend.apply(delete(first)).await.unwrap();
     let second = lab.backend.apply(creation.clone()).await.unwrap();
     assert!(second.get("arn").as_str().unwrap().ends_with("task-definition/hello:2"), "{second:?}");
-    let knows = |arn: &str| meaning::tasks::definition(&lab.world.snapshot(), arn).is_some();
+    let knows = |arn: &str| meaning::tasks::definition(&lab.context.world.snapshot(), arn).is_some();
     assert!(knows(&arn), "a service may go back to it");
     record(ServiceRecord::default());
-    let forgotten = lab.world.change(|draft| {
+    let forgotten = lab.context.world.change(|draft| {
         task_definitions::forget_retired(draft);
         Ok::<_, StoreError>(())
     });
     forgotten.unwrap();
     assert!(!knows(&arn), "nobody needs it");
     lab.backend.apply(delete(second)).await.unwrap();
-    assert_eq!(lab.world.snapshot().of_type("aws_ecs_task_definition").count(), 0);
+    assert_eq!(lab.context.world.snapshot().of_type("aws_ecs_task_definition").count(), 0);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What a daemon has between Terraform and the databases: the provider's backend, the board, and the controllers of
 //! network, databases, snapshots and logs, in a lab of the test.
 
+#[path = "../../src/backend/tests/creation.rs"]
+mod creation;
+
 use crate::fixture::{Bench, major_version};
 use hello_lab::{
     backend::LabBackend,
@@ -18,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use terraform_provider_aws::{
-    backend::{Backend as _, Change, Place},
+    backend::{Backend as _, Change},
     diagnostic::Diagnostic,
     schema::Catalogue,
     value::Value,
@@ -80,24 +83,7 @@ impl Daemon {
 
     /// A creation of which everything that is not given is unknown, where it is computed.
     pub(crate) fn creation(region: &str, type_name: &str, given: &[(&str, Value)]) -> Change {
-        let schema = Catalogue::aws().resource(type_name).unwrap();
-        let mut config = Value::object(given.iter().map(|(name, value)| (*name, value.clone())));
-        let mut planned = config.clone();
-        for (name, attribute) in &schema.block.attributes {
-            if config.get(name).is_null() {
-                config.set(name, Value::Null);
-                planned.set(name, if attribute.computed { Value::UNKNOWN } else { Value::Null });
-            }
-            if attribute.write_only {
-                planned.set(name, Value::Null);
-            }
-        }
-        let place = Place {
-            region: region.to_owned(),
-            account_id: "123456789012".to_owned(),
-            partition: "aws".to_owned(),
-        };
-        Change { schema, place, prior: Value::Null, planned, config }
+        creation::creation(&Catalogue::aws(), region, type_name, given)
     }
 
     /// Makes a resource, and insists on that.
