@@ -187,7 +187,7 @@ const WRONG: &[(&str, &str, &str, bool)] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_no_instance_could_have_is_refused_when_it_is_planned_and_when_it_is_made() {
-    let bench = Bench::new("group");
+    let bench = Bench::new("wronggroup");
     let daemon = Daemon::start(&bench);
     for (name, value, words, is_planned) in WRONG {
         let creation = Daemon::creation(REGION, "aws_db_parameter_group", &group(&[(name, value)]));
